@@ -1,0 +1,603 @@
+"""The doors to the disk and to other programs: atomic writes, locks, Wiki, state, configuration, run_tool, git.
+
+Nothing else in the suite writes a page, keeps a lock or starts a process.
+"""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from wiki_conversation import Conversation, parse_conversation
+from wiki_text import (
+    STATIONS,
+    TYPE_FOLDERS,
+    Busy,
+    PageError,
+    ToolError,
+    WikiError,
+    WikiPage,
+    load_yaml,
+    one_line,
+    parse_page,
+    parse_words,
+    render_page,
+    render_page_index,
+    render_words,
+    sha,
+)
+
+SCRIPTS = Path(__file__).resolve().parent
+CHECKOUT = SCRIPTS.parent
+WIKI_DIR = Path(os.environ.get("WIKI_DIR") or CHECKOUT).absolute()
+STAGING_DIR, ARCHIVE_DIR = WIKI_DIR / "staging", WIKI_DIR / "archive"
+LOCK_WAIT_SECONDS = 10                   # how long a write waits for another writer before it gives up
+DRY_RUN = False                          # set by the script layer from --dry-run; apply and commit then only print
+
+PROGRAM = Path(sys.argv[0]).name or "memex"
+
+
+# ---------------------------------------------------------------- 10a saying things (used by the doors below)
+
+problems: list[str] = []                 # every warn() of this run; a run with problems exits 1
+
+
+def say(line: str) -> None:
+    """One line a change, on stdout."""
+    print(line, flush=True)
+
+
+def note(line: str) -> None:
+    """Progress for a person: stderr, only on a terminal."""
+    if sys.stderr.isatty():
+        print(line, file=sys.stderr, flush=True)
+
+
+def warn(subject: str, what: str) -> None:
+    """'script: subject: what happened; what to do' on stderr; the run goes on and ends with exit 1."""
+    line = f"{PROGRAM}: {subject}: {what}"
+    problems.append(line)
+    print(line, file=sys.stderr, flush=True)
+
+
+def now() -> str:
+    """This moment in UTC, '2026-04-12T09:13:05Z'; under WIKI_TODAY noon of that day."""
+    if day := os.environ.get("WIKI_TODAY"):
+        return f"{day}T12:00:00Z"
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def today() -> date:
+    """The day it is: WIKI_TODAY, else the clock in wiki.yaml's timezone (UTC when none is set)."""
+    if day := os.environ.get("WIKI_TODAY"):
+        try:
+            return date.fromisoformat(day)
+        except ValueError as error:
+            raise WikiError(f"WIKI_TODAY: {day!r} is not a day; write it as 2026-04-12") from error
+    return datetime.now(timezone()).date()
+
+
+@functools.cache
+def timezone() -> Any:
+    name = str(config().get("timezone") or "UTC")
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise WikiError(f"wiki.yaml: timezone: {name!r} is not known here; use a name such as Europe/Vienna") from error
+
+
+# ---------------------------------------------------------------- 6 disk
+
+def cache_dir() -> Path:
+    """$XDG_CACHE_HOME/memex, else ~/.cache/memex, else a private folder under the temporary one; made when absent."""
+    import tempfile
+    base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("HOME") and os.path.join(os.environ["HOME"], ".cache"))
+    for folder in filter(None, (base and Path(base) / "memex", Path(tempfile.gettempdir()) / f"memex-{os.getuid()}")):
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue      # a HOME that is absent or read-only: the next place serves
+        if os.access(folder, os.W_OK):
+            return folder
+    raise WikiError("cache: no folder can be written; set XDG_CACHE_HOME to one that can")
+
+
+def wiki_key(root: Path | None = None) -> str:
+    """12 hex digits that stand for this wiki in the cache."""
+    return sha(os.path.realpath(root or WIKI_DIR))[:12]
+
+
+def atomic_write(path: Path, text: str, durable: bool = False) -> None:
+    """Write UTF-8 text so that a reader sees the old file or the new one, never a part. `durable` also syncs it to the disk:
+    for what cannot be derived again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temp = path.parent / f".{path.name[:80]}.{os.getpid()}.tmp"
+    try:
+        with open(temp, "w", encoding="utf-8", errors="replace", newline="\n") as out:
+            out.write(text)
+            if durable:
+                out.flush()
+                os.fsync(out.fileno())
+        os.replace(temp, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temp.unlink()
+        raise
+
+
+@contextlib.contextmanager
+def locked(name: str, wait: float = LOCK_WAIT_SECONDS, root: Path | None = None) -> Iterator[None]:
+    """Hold the lock `name` of this wiki (a flock in the cache: freed by death). Busy after `wait` seconds."""
+    folder = cache_dir() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"{wiki_key(root)}.{name}", "a") as handle:
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() >= deadline:
+                    raise Busy(f"{root or WIKI_DIR}: another run holds the {name} lock; try again when it is done") from error
+                time.sleep(0.05)
+        yield
+
+
+@contextlib.contextmanager
+def run_lock() -> Iterator[None]:
+    """The batch lock of the outermost process; a child of a run that holds it passes through."""
+    if os.environ.get("MEMEX_RUN") == wiki_key():
+        yield
+        return
+    with locked("run", wait=0):
+        os.environ["MEMEX_RUN"] = wiki_key()
+        try:
+            yield
+        finally:
+            del os.environ["MEMEX_RUN"]
+
+
+@dataclass(frozen=True)
+class Write:
+    """Put `page` (a WikiPage, or ready text at `path`) on disk. `expect`: sha of the file this was decided on, '' = must be new,
+    None = whatever is there."""
+    page: WikiPage | None = None
+    why: str = ""
+    path: str = ""
+    text: str = ""
+    expect: str | None = None
+
+    @property
+    def target(self) -> str:
+        return self.page.path if self.page else self.path
+
+    @property
+    def content(self) -> str:
+        return render_page(self.page) if self.page else self.text
+
+
+@dataclass(frozen=True)
+class Move:
+    """Take the file at `source` away and put `page` where it says, as one step."""
+    source: str
+    page: WikiPage
+    why: str = ""
+    expect: str | None = None            # sha of the source file this was decided on; None = page.read_hash when known
+
+
+@dataclass(frozen=True)
+class Remove:
+    path: str
+    why: str = ""
+    expect: str | None = None
+
+
+Edit = Write | Move | Remove
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw. With a fix it is certain and repaired, without one it goes to a human."""
+    path: str
+    rule: str
+    message: str
+    fix: Edit | None = None
+
+
+@dataclass
+class Wiki:
+    """One wiki on disk. Reads are lazy; apply() is the only way anything in it changes."""
+    root: Path = field(default_factory=lambda: WIKI_DIR)
+
+    def __post_init__(self) -> None:
+        self.root = Path(self.root)
+        if self.root.exists() and not self.root.is_dir():
+            raise WikiError(f"{self.root}: is a file, not a folder; set WIKI_DIR to the wiki's folder")
+
+    # --- reading
+
+    def resolve(self, path: str) -> Path:
+        """The absolute place of a wiki-relative path; WikiError when it would leave the wiki (.., absolute, links, odd names)."""
+        bad = not path or path.startswith("/") or "\0" in path or any(p in ("", ".", "..") for p in path.split("/"))
+        full = self.root / path
+        if bad or not Path(os.path.realpath(full.parent)).is_relative_to(os.path.realpath(self.root)) or full.is_symlink():
+            raise WikiError(f"{path}: outside {self.root} or a link; refusing to touch it")
+        return full
+
+    def text(self, path: str) -> str | None:
+        """A file's text (undecodable bytes as U+FFFD), None when it is not there."""
+        try:
+            return (self.root / path).read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def files(self, folder: str, depth: int = 2) -> list[str]:
+        """Wiki-relative paths of the .md files exactly `depth` levels below `folder`, sorted; indexes and hidden files left out."""
+        found = [p for p in self.root.glob("/".join([folder, *["*"] * (depth - 1), "*.md"]))
+                 if p.name != "index.md" and not p.name.startswith(".") and p.is_file()]
+        return sorted(p.relative_to(self.root).as_posix() for p in found)
+
+    def page(self, path: str) -> WikiPage:
+        text = self.text(path)
+        if text is None:
+            raise PageError(f"{path}: not there")
+        return parse_page(path, text)
+
+    def pages(self, station: str = "wiki") -> list[WikiPage]:
+        """All pages of a station (wiki, staging, archive); one that does not parse is warned about and left out."""
+        return [p for path in self.files(station) if (p := self._try(self.page, path))]
+
+    def conversation(self, path: str) -> Conversation:
+        text = self.text(path)
+        if text is None:
+            raise PageError(f"{path}: not there")
+        return parse_conversation(path, text)
+
+    def conversations(self, full: bool = False) -> list[Conversation]:
+        """All conversations, by path. Only the heads are read unless `full`; continuation files (.2.md) are left out."""
+        read = self.conversation if full else self._head
+        return [c for path in self.files("conversations")
+                if not re.search(r"\.\d+\.md$", path) and (c := self._try(read, path))]
+
+    def _head(self, path: str) -> Conversation:
+        with open(self.root / path, "rb") as file:
+            data = b""
+            while (block := file.read(16384)):
+                data += block
+                if b"\n## Transcript\n" in data:
+                    break
+        text = data.decode("utf-8", "replace")
+        cut = text.find("\n## Transcript\n")
+        return parse_conversation(path, text[: cut + 1] if cut >= 0 else text)
+
+    def _try(self, read: Callable[[str], Any], path: str) -> Any:
+        try:
+            return read(path)
+        except PageError as error:
+            warn(*str(error).split(": ", 1)) if ": " in str(error) else warn(path, str(error))
+        except OSError as error:
+            warn(path, f"{error.strerror}; left out of this run")
+        return None
+
+    # --- writing: the one door
+
+    def apply(self, edits: Iterable[Edit], quiet: bool = False) -> list[Edit]:
+        """Carry out edits, one printed line each; returns those carried out. An edit that changes nothing is skipped
+        without a word; one whose file changed since it was read is refused with a warning, the rest goes on."""
+        done: list[Edit] = []
+        with contextlib.ExitStack() as stack:
+            held = False
+            for edit in edits:
+                if not self._changes(edit):
+                    continue
+                if DRY_RUN:
+                    say(f"would {describe(edit)}")
+                    continue
+                if not held:
+                    stack.enter_context(locked("write", root=self.root))
+                    held = True
+                try:
+                    self._carry_out(edit)
+                except OSError as error:
+                    warn(target_of(edit), f"{error.strerror or error}; nothing was changed there")
+                    continue
+                except Stale as error:
+                    warn(target_of(edit), str(error))
+                    continue
+                done.append(edit)
+                if not quiet:
+                    say(describe(edit))
+        return done
+
+    def _changes(self, edit: Edit) -> bool:
+        if isinstance(edit, Write):
+            return self.text(edit.target) != edit.content
+        return True
+
+    def _carry_out(self, edit: Edit) -> None:
+        source = edit.source if isinstance(edit, Move) else target_of(edit)
+        path = self.resolve(source)
+        expect = edit.expect
+        if expect is None and not isinstance(edit, Remove):
+            expect = (edit.page.read_hash or None) if edit.page else None
+        current = self.text(source)
+        if expect is not None and (sha(current) if current is not None else "") != expect:
+            raise Stale("changed since it was read; left alone, the next run sees it anew")
+        if isinstance(edit, Write):
+            atomic_write(path, edit.content)
+        elif isinstance(edit, Move):
+            goal = self.resolve(edit.page.path)
+            if goal.exists() and edit.page.path != edit.source:
+                raise Stale(f"{edit.page.path} is there already; not overwritten")
+            # The new place first: killed in between, the thing stands twice and the next run removes the older one.
+            atomic_write(goal, render_page(edit.page))
+            path.unlink(missing_ok=True)
+        else:
+            path.unlink(missing_ok=True)
+
+    def page_index(self, station: str) -> Write:
+        """The edit that regenerates wiki/, staging/ or archive/index.md."""
+        old = self.text(f"{station}/index.md") or ""
+        return Write(path=f"{station}/index.md", text=render_page_index(station, self.pages(station), old), why="index")
+
+    # --- state: words remembered under keys
+
+    def state(self, name: str) -> dict[str, set[str]]:
+        """A synced state file as {key: words}; one that does not parse is set aside, reported, and read as empty."""
+        text = self.text(name)
+        if text is None:
+            return {}
+        try:
+            return parse_words(text)
+        except (ValueError, RecursionError):
+            aside = f"{name}.broken-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            if not DRY_RUN:
+                os.replace(self.root / name, self.root / aside)
+            warn(name, f"does not parse; set aside as {aside}, starting from what the pages say")
+            return {}
+
+    def save_state(self, name: str, words: Mapping[str, Iterable[str]]) -> None:
+        """Join `words` into the state file on disk (union: another writer's words are kept)."""
+        if DRY_RUN:
+            return
+        with locked("write", root=self.root):
+            joined = self.state(name)
+            for key, more in words.items():
+                joined.setdefault(key, set()).update(more)
+            text = render_words(joined)
+            if text != self.text(name):
+                atomic_write(self.root / name, text, durable=True)
+
+    # --- git
+
+    @property
+    def has_git(self) -> bool:
+        return (self.root / ".git").exists()
+
+    def git(self, *args: str, check: bool = True, timeout: float = 120) -> str:
+        """git's stdout, in the wiki, in plain C locale and without ever asking for a password."""
+        return run_tool(["git", "-C", str(self.root), *args], timeout=timeout, check=check, env=git_env(self.root)).stdout
+
+    def commit(self, paths: Sequence[str], subject: str, body: str = "") -> bool:
+        """Commit exactly `paths`; False when there was nothing to commit or no git. index.lock is waited for once."""
+        if DRY_RUN or not self.has_git or not paths:
+            return False
+        with locked("write", root=self.root):
+            for attempt in (1, 2):
+                try:
+                    return self._commit(paths, subject, body)
+                except ToolError as error:
+                    if attempt == 2 or "index.lock" not in error.stderr:
+                        raise
+                    time.sleep(1)
+        return False
+
+    def _commit(self, paths: Sequence[str], subject: str, body: str) -> bool:
+        known = set(self.git("ls-files", "-z", "--", *paths).split("\0"))
+        wanted = [p for p in dict.fromkeys(paths) if (self.root / p).exists() or p in known or any(k.startswith(p + "/") for k in known)]
+        if not wanted:
+            return False
+        self.git("add", "-A", "--", *wanted)
+        if not self.git("diff", "--cached", "--name-only", "--", *wanted).strip():
+            return False
+        self.git("commit", "-q", "--no-verify", "-m", subject, *(["-m", body] if body else []), "--", *wanted)
+        return True
+
+    # --- birth
+
+    def init(self) -> bool:
+        """Make an absent or empty folder a wiki: folders, ignore files, indexes, git on main, a first commit.
+        True when it was made. A folder that holds something only gains the folders it lacks."""
+        fresh = not self.root.exists() or not any(self.root.iterdir())
+        if DRY_RUN:
+            return False
+        try:
+            for folder in (*(f"{s}/{t}" for s in STATIONS for t in TYPE_FOLDERS.values()),
+                           "conversations", "raw/harvested", "context", "reports"):
+                (self.root / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WikiError(f"{self.root}: {error.strerror}; set WIKI_DIR to a folder that can be written") from error
+        if not fresh:
+            return False
+        for name in (".gitignore", ".gitattributes"):
+            if (source := CHECKOUT / name).exists():
+                atomic_write(self.root / name, source.read_text())
+        self.apply([self.page_index(s) for s in STATIONS], quiet=True)
+        run_tool(["git", "init", "-q", str(self.root)], env=git_env(None))
+        self.git("symbolic-ref", "HEAD", "refs/heads/main")
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "A new wiki")
+        return True
+
+    @property
+    def machine(self) -> str:
+        """This machine's name in this wiki: 8 random hex digits in the gitignored .machine-id."""
+        path = self.root / ".machine-id"
+        known = (self.text(".machine-id") or "").strip()
+        if not re.fullmatch(r"[0-9a-f]{8}", known):
+            known = secrets.token_hex(4)
+            if not DRY_RUN:
+                atomic_write(path, known + "\n")
+        return known
+
+
+class Stale(WikiError):
+    """The file is no longer what the edit was decided on."""
+
+
+def target_of(edit: Edit) -> str:
+    return edit.target if isinstance(edit, Write) else edit.page.path if isinstance(edit, Move) else edit.path
+
+
+def describe(edit: Edit) -> str:
+    """The line that is the log: 'write wiki/patterns/x.md: why'."""
+    tail = f": {edit.why}" if edit.why else ""
+    if isinstance(edit, Move):
+        return f"move {edit.source} -> {edit.page.path}{tail}"
+    return f"{'write' if isinstance(edit, Write) else 'remove'} {target_of(edit)}{tail}"
+
+
+def write_page(page: WikiPage, why: str = "") -> Write:
+    """The edit that puts a page on disk as decided on what was read."""
+    return Write(page, why)
+
+
+def iter_live_pages(root: Path | None = None) -> Iterator[WikiPage]:
+    return iter(Wiki(root or WIKI_DIR).pages("wiki"))
+
+
+def iter_staging_pages(root: Path | None = None) -> Iterator[WikiPage]:
+    return iter(Wiki(root or WIKI_DIR).pages("staging"))
+
+
+def iter_archived_pages(root: Path | None = None) -> Iterator[WikiPage]:
+    return iter(Wiki(root or WIKI_DIR).pages("archive"))
+
+
+# ---------------------------------------------------------------- 7 configuration
+
+GENERAL_KEYS = ("timezone", "project_map", "exclude", "mine_headless", "keep_raw", "wings", "budget", "backend", "models",
+                "nightly", "skip_domain_patterns", "paused")
+
+
+@functools.cache
+def config() -> dict[str, Any]:
+    """wiki.yaml of the wiki over the user's one, key by key; an unknown top-level key is an error that names the nearest."""
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.environ.get("HOME") or "/nonexistent", ".config")
+    merged: dict[str, Any] = {}
+    known = GENERAL_KEYS + tuple(sorted(p.stem for p in SCRIPTS.glob("*-*.py")))
+    for path in (Path(base) / "memex" / "wiki.yaml", WIKI_DIR / "wiki.yaml"):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError:
+            continue      # both files are optional
+        found = load_yaml(text, str(path)) or {}
+        if not isinstance(found, dict):
+            raise WikiError(f"{path}: is not a mapping; see docs/CUSTOMIZE.md")
+        for key, value in found.items():
+            check_key(str(path), str(key), known)
+            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = {**merged[key], **value} if both else value
+    return merged
+
+
+def check_key(where: str, key: str, known: Sequence[str]) -> None:
+    import difflib
+    if key not in known:
+        near = difflib.get_close_matches(key, known, 1, 0.3) or list(known[:1])
+        raise WikiError(f"{where}: unknown key {key!r}; did you mean {near[0]!r}?")
+
+
+def seams(script: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The script's seams with wiki.yaml's section over them: {'MAX_BASH_OUTPUT_LINES': 200}. A key of the section is a seam in
+    lower case; a general key of the same name (project_map, backend ...) counts where the section is silent."""
+    section = config().get(script) or {}
+    if not isinstance(section, dict):
+        raise WikiError(f"wiki.yaml: {script}: is not a mapping of seams; see docs/CUSTOMIZE.md")
+    names = {name.lower(): name for name in defaults}
+    for key in section:
+        check_key(f"wiki.yaml: {script}", str(key), tuple(names))
+    general = {k: v for k, v in config().items() if k in names}
+    return {**defaults, **{names[k]: v for k, v in {**general, **section}.items()}}
+
+
+# ---------------------------------------------------------------- 8 tools
+
+@dataclass(frozen=True)
+class Completed:
+    rc: int
+    stdout: str
+    stderr: str
+
+
+def run_tool(argv: Sequence[str], *, input: str | None = None, timeout: float = 60, check: bool = True,
+             env: Mapping[str, str] | None = None, cwd: Path | str | None = None) -> Completed:
+    """Run another program in its own process group and wait for it; the whole group is killed on timeout, ^C or SIGTERM.
+
+    ToolError when it is missing, takes longer than `timeout` seconds or (with `check`) fails."""
+    name = Path(argv[0]).name
+    try:
+        process = subprocess.Popen(list(argv), stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd, start_new_session=True,
+                                   env=None if env is None else dict(env))
+    except FileNotFoundError as error:
+        raise ToolError(f"{name}: not found on PATH; install it or leave out what needs it") from error
+    except OSError as error:
+        raise ToolError(f"{name}: {error.strerror}; check {argv[0]}") from error
+    try:
+        out, err = process.communicate(input.encode("utf-8", "replace") if input is not None else None, timeout)
+    except BaseException as error:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ToolError(f"{name}: no answer within {timeout:g} s; it was stopped") from error
+        raise
+    stdout, stderr = out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+    if check and process.returncode:
+        said = one_line(stderr or stdout, 300) or "it said nothing"
+        raise ToolError(f"{name} {argv[-1] if len(argv) > 1 else ''}: exit {process.returncode}: {said}", process.returncode, stderr)
+    return Completed(process.returncode, stdout, stderr)
+
+
+def git_env(root: Path | None) -> dict[str, str]:
+    """The environment git runs in: never a prompt, C locale, and an identity of ours where git knows none."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in
+            ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL",
+             "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_SSL_CAINFO")}
+    keep |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_OPTIONAL_LOCKS": "0"}
+    return keep if _has_identity(str(root) if root else "") else keep | {
+        "GIT_AUTHOR_NAME": "memex", "GIT_AUTHOR_EMAIL": "memex@localhost",
+        "GIT_COMMITTER_NAME": "memex", "GIT_COMMITTER_EMAIL": "memex@localhost"}
+
+
+@functools.cache
+def _has_identity(root: str) -> bool:
+    if not root:
+        return True       # `git init` needs none
+    if os.environ.get("GIT_AUTHOR_EMAIL") and os.environ.get("GIT_COMMITTER_EMAIL"):
+        return True
+    try:
+        return run_tool(["git", "-C", root, "config", "user.email"], check=False, timeout=20).rc == 0
+    except ToolError:
+        return False
+
+
+def installed(program: str) -> bool:
+    import shutil
+    return shutil.which(program) is not None

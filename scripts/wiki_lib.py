@@ -1,0 +1,183 @@
+"""The one module that scripts import: the vocabulary, the doors, and the frame every script runs in.
+
+The parts live in siblings cut along the bars: wiki_text (1 vocabulary, 2 errors, 3 text, 4 pages), wiki_conversation
+(5 conversations), wiki_redact (secrets), wiki_disk (6 disk, 7 configuration, 8 tools), wiki_model (9 ask). This file is
+the list of what is public, and 10, the script.
+"""
+# ruff: noqa: F401, E402
+from __future__ import annotations
+
+import wiki_env
+
+wiki_env.enter()          # re-executes inside the project's environment, making it first when there is none
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import wiki_disk
+from wiki_conversation import (
+    ROLES,
+    Agent,
+    Bullet,
+    Conversation,
+    Message,
+    Shared,
+    Transcript,
+    conversation_path,
+    escape_structure,
+    high_signal_halls,
+    merge_messages,
+    merge_transcripts,
+    parse_bullet,
+    parse_conversation,
+    parse_conversation_halls,
+    parse_transcript,
+    render_conversation,
+    render_summary,
+    render_transcript,
+    short_ids,
+    tool_block,
+    transcript_digest,
+    unescape_structure,
+)
+from wiki_disk import (
+    ARCHIVE_DIR,
+    CHECKOUT,
+    SCRIPTS,
+    STAGING_DIR,
+    WIKI_DIR,
+    Completed,
+    Edit,
+    Finding,
+    Move,
+    Remove,
+    Wiki,
+    Write,
+    atomic_write,
+    cache_dir,
+    check_key,
+    config,
+    describe,
+    installed,
+    iter_archived_pages,
+    iter_live_pages,
+    iter_staging_pages,
+    locked,
+    note,
+    now,
+    problems,
+    run_lock,
+    run_tool,
+    say,
+    seams,
+    target_of,
+    timezone,
+    today,
+    warn,
+    wiki_key,
+    write_page,
+)
+from wiki_text import (
+    ARCHIVE_KEYS,
+    CONFIDENCES,
+    CONVERSATION_KEYS,
+    HALL_HEADINGS,
+    HALLS,
+    HIGH_SIGNAL_HALLS,
+    INDEX_CLOSE,
+    INDEX_OPEN,
+    PAGE_KEYS,
+    PAGE_TYPES,
+    RAW_KEYS,
+    STAGED_KEYS,
+    STATIONS,
+    STOP_WORDS,
+    TYPE_FOLDERS,
+    VERIFIERS,
+    Busy,
+    ModelError,
+    PageError,
+    ToolError,
+    WikiError,
+    WikiPage,
+    as_date,
+    as_list,
+    content_words,
+    digest,
+    heading,
+    id8,
+    load_yaml,
+    one_line,
+    page_content_hash,
+    page_links,
+    page_path,
+    parse_page,
+    parse_words,
+    render_page,
+    render_page_index,
+    render_words,
+    serialize_frontmatter,
+    sha,
+    slug,
+    split_frontmatter,
+    topic_name,
+    verbatim,
+)
+
+# ---------------------------------------------------------------- 10 script
+
+EXIT_FAILED, EXIT_USAGE, EXIT_BUG, EXIT_BUSY, EXIT_INTERRUPTED = 1, 2, 3, 75, 130
+
+
+def parser(doc: str | None, **options: Any) -> argparse.ArgumentParser:
+    """An ArgumentParser whose help is the script's docstring, laid out as written."""
+    return argparse.ArgumentParser(prog=wiki_disk.PROGRAM, description=doc, allow_abbrev=False,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+
+def dry_run(on: bool) -> None:
+    """From here on apply() and commit() only print what they would do."""
+    wiki_disk.DRY_RUN = on
+
+
+def progress(items: Iterable[Any], label: str, total: int | None = None) -> Iterator[Any]:
+    """Iterate with a bar on stderr when it is a terminal; plainly otherwise (cron, pipes)."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+    yield from track(items, description=label, total=total, console=Console(stderr=True), transient=True)
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a script's main and exit as the house does: 0 done, 1 something failed and the rest was done, 2 usage,
+    3 a bug (with traceback), 75 another run holds the lock, 130 ^C."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = main()
+        sys.stdout.flush()
+        raise SystemExit(code or (EXIT_FAILED if problems else 0))
+    except Busy as error:
+        note(f"{wiki_disk.PROGRAM}: {error}")
+        raise SystemExit(EXIT_BUSY) from None
+    except WikiError as error:
+        print(f"{wiki_disk.PROGRAM}: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_FAILED) from None
+    except KeyboardInterrupt:
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)      # the reader left (| head): not our failure
+        raise SystemExit(0) from None
+    except Exception:
+        import traceback
+        traceback.print_exc()
+        raise SystemExit(EXIT_BUG) from None
+
+
+def _terminated(_signal: int, _frame: Any) -> None:
+    raise SystemExit(143)
