@@ -22,7 +22,6 @@ from wiki_text import (
     load_yaml,
     one_line,
     serialize_frontmatter,
-    sha,
     slug,
     split_frontmatter,
 )
@@ -349,7 +348,7 @@ def parse_conversation(path: str, text: str) -> Conversation:
     bullets = tuple(b for group in parse_conversation_halls(head).values() for b in group)
     rest = body[cut.end():].removeprefix("\n").removeprefix("\n") if cut else None
     return Conversation(path, {str(k): v for k, v in meta.items()}, title[1] if title else "",
-                        summary[1].strip() if summary else "", bullets, rest, sha(text))
+                        summary[1].strip() if summary else "", bullets, rest)
 
 
 def render_summary(summary: str, bullets: Iterable[Bullet]) -> str:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -256,7 +256,7 @@ class Wiki:
         text = self.text(path)
         if text is None:
             raise PageError(f"{path}: not there")
-        return parse_page(path, text)
+        return replace(parse_page(path, text), read_hash=sha(text))
 
     def pages(self, station: str = "wiki") -> list[WikiPage]:
         """All pages of a station (wiki, staging, archive); one that does not parse is warned about and left out."""
@@ -266,7 +266,7 @@ class Wiki:
         text = self.text(path)
         if text is None:
             raise PageError(f"{path}: not there")
-        return parse_conversation(path, text)
+        return replace(parse_conversation(path, text), read_hash=sha(text))
 
     def conversations(self, full: bool = False) -> list[Conversation]:
         """All conversations, by path. Only the heads are read unless `full`; continuation files (.2.md) are left out."""

@@ -159,7 +159,7 @@ class WikiPage:
     frontmatter: dict[str, Any]
     body: str
     raw_yaml: str = ""
-    read_hash: str = field(default="", compare=False)    # sha of the whole file when it was read; '' = new
+    read_hash: str = field(default="", compare=False)    # sha of the whole file as Wiki.page() read it; '' = not from disk
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -332,13 +332,13 @@ def parse_page(path: str, text: str) -> WikiPage:
     """A page from its text. A page without frontmatter is all body; PageError when the frontmatter does not parse."""
     parts = split_frontmatter(text)
     if parts is None:
-        return WikiPage(path, {}, text, "", sha(text))
+        return WikiPage(path, {}, text)
     meta = load_yaml(parts[0], path)
     if meta is None:
         meta = {}
     if not isinstance(meta, dict):
         raise PageError(f"{path}: frontmatter is not a mapping; mend it by hand")
-    return WikiPage(path, {str(k): v for k, v in meta.items()}, parts[1], parts[0], sha(text))
+    return WikiPage(path, {str(k): v for k, v in meta.items()}, parts[1], parts[0])
 
 
 def serialize_frontmatter(meta: Mapping[str, Any], order: Iterable[str] = ()) -> str:
