@@ -128,6 +128,20 @@ from wiki_text import (
     verbatim,
 )
 
+# Redaction compiles tables and the model door needs them: both are loaded when a script first uses them.
+_LATE = {name: "wiki_redact" for name in ("redact", "redact_many", "REDACTOR_VERSION")} | {
+    name: "wiki_model" for name in ("ask", "extractive", "Question", "Answer", "Deferred", "BACKENDS", "QUESTION_MARK",
+                                    "fence", "spending")}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'wiki_lib' has no attribute {name!r}")
+    import importlib
+    value = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
+    return value
+
+
 # ---------------------------------------------------------------- 10 script
 
 EXIT_FAILED, EXIT_USAGE, EXIT_BUG, EXIT_BUSY, EXIT_INTERRUPTED = 1, 2, 3, 75, 130
