@@ -32,11 +32,12 @@ MISLEADING = (
 )
 OFFLINE = (
     "NewConnectionError", "name resolution", "Max retries exceeded", "dns error", "error sending request",
-    "Failed to fetch", "ConnectTimeout", "Network is unreachable", "Could not connect", "No matching distribution found",
+    "Failed to fetch", "ConnectTimeout", "Network is unreachable", "Could not connect",
+    "No matching distribution found",
 )
 
 
-class EnvironmentError_(Exception):
+class NoEnvironment(Exception):
     """One line for a person: what is wrong with what; what to do."""
 
 
@@ -57,7 +58,7 @@ def enter():
         return
     try:
         _start_again_in(_ready_or_made(here))
-    except EnvironmentError_ as problem:
+    except NoEnvironment as problem:
         _die(str(problem))
     except OSError as problem:
         _die("cannot be made: %s; see that %s or XDG_CACHE_HOME can be written" % (problem, ROOT))
@@ -77,7 +78,7 @@ def _runs_a_file_of_ours():
 def _start_again_in(venv):
     count = _restarts() + 1
     if count > 3:
-        raise EnvironmentError_("%s does not recognise itself; remove it and run again" % venv)
+        raise NoEnvironment("%s does not recognise itself; remove it and run again" % venv)
     os.environ[GUARD] = "%d:%d" % (os.getpid(), count)
     for name in ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__"):      # or another project's packages come first
         os.environ.pop(name, None)
@@ -88,7 +89,7 @@ def _start_again_in(venv):
 
 
 def _restarts():
-    pid, _, count = os.environ.get(GUARD, "").partition(":")              # the pid survives exec; children have their own
+    pid, _, count = os.environ.get(GUARD, "").partition(":")      # the pid survives exec, and children have their own
     return int(count) if pid == str(os.getpid()) and count.isdigit() else 0
 
 
@@ -167,16 +168,17 @@ def _ready_or_made(here, dev=False):
 # -- making it --------------------------------------------------------------------------------------------------------
 
 def _make(venv, dev):
-    """Under a lock, so that a second first run waits; wiped before, stamped after, so that half of one is never used."""
+    """Under a lock, so that a second first run waits; wiped before and stamped after: half of one is never used."""
     import shutil
     if not os.path.exists(LOCK):
-        raise EnvironmentError_("%s is missing; restore it with: git checkout -- requirements.lock" % LOCK)
+        raise NoEnvironment("%s is missing; restore it with: git checkout -- requirements.lock" % LOCK)
     parent = os.path.dirname(venv)
     try:
         os.makedirs(parent, exist_ok=True)
         locked = _lock(venv + ".lock")
     except OSError as problem:
-        raise EnvironmentError_("%s cannot be written (%s); set XDG_CACHE_HOME to a folder that can" % (parent, problem))
+        why = "%s cannot be written (%s); set XDG_CACHE_HOME to a folder that can" % (parent, problem.strerror)
+        raise NoEnvironment(why) from None
     try:
         if not _is_current(venv):
             for stamp in (STAMP, DEV_STAMP):
@@ -206,7 +208,7 @@ def _lock(path):
 
 
 def _build(venv, locked):
-    """With uv where there is one; with venv and pip where there is none, or where uv cannot (its own certificates, say)."""
+    """With uv where there is one; with venv and pip where there is none, or where it cannot (its own certificates)."""
     import shutil
     uv = shutil.which("uv")
     _say("making its environment in %s (once; about %d s)" % (_shown(venv), SECONDS["uv" if uv else "pip"]))
@@ -222,7 +224,7 @@ def _build(venv, locked):
     base = _interpreter(needs_ensurepip=True)
     failed = _run([base, "-I", "-m", "venv", venv], locked) or _run(_pip_install(venv, LOCK), locked)
     if failed:
-        raise EnvironmentError_(_told(failed))
+        raise NoEnvironment(_told(failed))
 
 
 def _add_dev(venv, locked):
@@ -234,7 +236,7 @@ def _add_dev(venv, locked):
         _run([_python(venv), "-I", "-m", "ensurepip"], locked)
     failed = _run(_pip_install(venv, DEV_LOCK), locked)
     if failed:
-        raise EnvironmentError_(_told(failed))
+        raise NoEnvironment(_told(failed))
 
 
 def _uv_install(uv, venv, lock):
@@ -249,7 +251,7 @@ def _pip_install(venv, lock):
 def _write_stamp(venv, name, lock):
     tag = _tag_of(_python(venv))
     if not tag:
-        raise EnvironmentError_("%s does not start; remove %s and run again" % (_python(venv), venv))
+        raise NoEnvironment("%s does not start; remove %s and run again" % (_python(venv), venv))
     path = os.path.join(venv, name)
     with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(_wanted_stamp(venv, tag, lock))
@@ -264,20 +266,20 @@ def _interpreter(needs_ensurepip):
     found = [path for path in [mine] + [shutil.which(name) for name in names] if path]
     able = [path for path in found if _probe(path, "sys.version_info >= %r" % (OLDEST,))]
     if not able and needs_ensurepip:
-        raise EnvironmentError_("python %d.%d is too old and no newer one is on PATH; install Python %d.%d or newer, or uv"
-                                % (sys.version_info[:2] + OLDEST))
+        raise NoEnvironment("python %d.%d is too old and no newer one is on PATH; install Python %d.%d or newer"
+                            % (sys.version_info[:2] + OLDEST))
     for path in able:
         if not needs_ensurepip or _probe(path, "__import__('ensurepip') and __import__('venv')"):
             return path
     if able:
         version = _probe(able[0], "'%d.%d' % sys.version_info[:2]")
-        raise EnvironmentError_("python %s has no ensurepip; install it (Debian, Ubuntu: sudo apt install python%s-venv), "
-                                "or install uv, then run again" % (version, version))
+        raise NoEnvironment("python %s has no ensurepip; install it (Debian, Ubuntu: sudo apt install python%s-venv) "
+                            "or install uv, then run again" % (version, version))
     return None
 
 
 def _probe(python, expression):
-    """What that python makes of the expression, as text; '' when false or when it does not start (an idle pyenv shim)."""
+    """What that python makes of the expression, as text; '' when false or when it does not start (a pyenv shim)."""
     import subprocess
     code = "import sys; print(%s or '')" % expression
     try:
@@ -320,7 +322,7 @@ def _shown(venv):
 def _told(output):
     """An installer's output as one line: what happened; what to do."""
     if any(sign in output for sign in OFFLINE):
-        return "the packages cannot be fetched (no network?); connect once and run again, or set PIP_INDEX_URL to a mirror"
+        return "no packages can be fetched (no network?); connect once and run again, or set PIP_INDEX_URL to a mirror"
     return "%s; mend that and run again" % _last_line(output)
 
 
@@ -347,7 +349,7 @@ def main(arguments):
         return 0 if "--help" in arguments else 2
     try:
         venv = _ready_or_made(here=None, dev="--dev" in arguments)
-    except (EnvironmentError_, OSError) as problem:
+    except (NoEnvironment, OSError) as problem:
         _die(str(problem))
     sys.stdout.write(_python(venv) + "\n")
     return 0

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +29,16 @@ CLAUDE_VERSION = "2.1.197"                                    # @anthropic-ai/cl
 SCRIPT_SECONDS = 120                                          # no script of a test runs longer
 
 # A person's variables of these families never reach a test; what installers need to reach a registry does.
-PERSONAL = ("CLAUDE", "ANTHROPIC", "CODEX", "OPENAI", "AWS_", "GOOGLE_", "WIKI_", "MEMEX_RUN", "GIT_", "XDG_", "LLAMA_", "QMD_")
+PERSONAL = ("CLAUDE", "ANTHROPIC", "CODEX", "OPENAI", "AWS_", "GOOGLE_", "WIKI_", "MEMEX_RUN", "GIT_", "XDG_", "LLAMA_",
+            "QMD_")
 FOR_INSTALLERS = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY",
-                  "https_proxy", "http_proxy", "no_proxy", "PIP_CERT", "PIP_INDEX_URL", "npm_config_registry", "npm_config_cafile")
+                  "https_proxy", "http_proxy", "no_proxy", "PIP_CERT", "PIP_INDEX_URL", "npm_config_registry",
+                  "npm_config_cafile")
 INSTALLERS = {name: os.environ[name] for name in FOR_INSTALLERS if name in os.environ}
-TEST_CACHE = Path(os.environ.get("MEMEX_TEST_CACHE")
-                  or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "memex-tests")
+# Said in the environment, because a pytest-xdist worker starts inside the scratch environment of its controller.
+TEST_CACHE = Path(os.environ.setdefault(
+    "MEMEX_TEST_CACHE", str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "memex-tests")))
+CORPUS_CACHE = Path(os.environ.setdefault("MEMEX_CORPUS_CACHE", tempfile.gettempdir()))
 BASE = Path(tempfile.mkdtemp(prefix="memex-tests-"))          # of this process; gone when it ends
 
 
@@ -56,7 +60,7 @@ def path_without(programs: tuple[str, ...], path: str, scratch: Path) -> str:
     return os.pathsep.join(folders)
 
 
-# This python first, so that `env python3` is the environment's and a script need not step into it (test_environment does).
+# This python first: `env python3` is then the environment's own, and only test_environment steps into one.
 TEST_PATH = os.pathsep.join([os.path.dirname(sys.executable),
                              path_without(MODEL_PROGRAMS, os.environ.get("PATH", os.defpath), BASE)])
 
@@ -98,7 +102,8 @@ def pytest_configure() -> None:
     """Before any test module is imported: wiki_lib reads WIKI_DIR when it is loaded."""
     for name in [name for name in os.environ if name.startswith(PERSONAL)]:
         del os.environ[name]
-    os.environ.update(make_home(BASE / "collecting" / "home").environ)
+    scratch = make_home(BASE / "collecting" / "home").environ
+    os.environ.update({name: value for name, value in scratch.items() if name != "TMPDIR"})
 
 
 def pytest_unconfigure() -> None:
@@ -155,7 +160,8 @@ def run_program(argv: list, home: Home, env: Mapping[str, str | None] | None, ch
     done = subprocess.run([str(word) for word in argv], check=False,
                           env={name: str(value) for name, value in environ.items() if value is not None}, **options)
     if check and done.returncode != 0:
-        pytest.fail(f"{' '.join(map(str, argv))} ended with {done.returncode}\n{done.stdout}\n{done.stderr}", pytrace=False)
+        command = " ".join(map(str, argv))
+        pytest.fail(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}", pytrace=False)
     return done
 
 
@@ -184,7 +190,7 @@ def git(home: Home) -> Callable[..., str]:
 
 @pytest.fixture
 def script() -> Callable[[str], types.ModuleType]:
-    """`script("wiki-distill")` is that script as a module. Session-wide code: `importlib.import_module` does the same."""
+    """`script("wiki-distill")` is that script as a module; `importlib.import_module` does the same."""
     return importlib.import_module
 
 
@@ -231,7 +237,7 @@ def corpus() -> Path:
         pytest.skip(f"no real sessions: {source} is absent; set MEMEX_CORPUS to the archive or to its unpacked folder")
     at = source.stat()
     name = hashlib.sha256(f"{source.resolve()} {at.st_size} {at.st_mtime_ns}".encode()).hexdigest()[:12]
-    folder = Path(os.environ.get("MEMEX_CORPUS_CACHE") or tempfile.gettempdir()) / f"memex-corpus-{os.getuid()}-{name}"
+    folder = CORPUS_CACHE / f"memex-corpus-{os.getuid()}-{name}"
     return made_once(folder, lambda target: subprocess.run(["tar", "-xf", source, "-C", target], check=True) and None)
 
 
@@ -247,7 +253,8 @@ def claude_cli() -> Path:
     def install(folder: Path) -> None:
         home = make_home(folder / "home")
         done = run_program(["npm", "install", "--prefix", folder, "--cache", folder / "npm-cache", "--no-audit",
-                            "--no-fund", "--no-update-notifier", "--fetch-retries=2", "--fetch-retry-maxtimeout=5000",
+                            "--no-fund", "--no-update-notifier", "--fetch-retries=2", "--fetch-retry-mintimeout=1000",
+                            "--fetch-retry-maxtimeout=5000",
                             f"@anthropic-ai/claude-code@{CLAUDE_VERSION}"], home, INSTALLERS, check=False, timeout=300)
         shutil.rmtree(folder / "npm-cache", ignore_errors=True)
         if done.returncode != 0:
