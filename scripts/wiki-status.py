@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""What the wiki holds, what waits for you, what ran last and what it cost.
+
+  wiki-status.py                 for a person
+  wiki-status.py --json          for a program: counts, last_runs, overdue, queue, costs, alerts, own_sessions_seen
+  wiki-status.py --wings         the wings found, with their sizes, and how to exclude one
+  wiki-status.py --after LOG --seconds N
+                                 the closing words of a wiki-maintain run, from the lines its phases printed
+"""
+import json
+import re
+from pathlib import Path
+
+import wiki_lib as wl
+
+REVIEW_COMMAND = "scripts/wiki-staging.py --list"
+OVERDUE_DAYS = 2          # a nightly run that has not been seen for longer is overdue
+
+
+def counts(wiki: wl.Wiki) -> dict[str, int]:
+    """How many files of each kind there are."""
+    conversations = wiki.conversations()
+    return {
+        "conversations": len(conversations),
+        "summarized": sum(c.summarized for c in conversations),
+        "wings": len({c.wing for c in conversations}),
+        **{kind: len(wiki.files(station)) for station, kind in
+           (("wiki", "pages"), ("staging", "staged"), ("archive", "archived"))},
+    }
+
+
+def costs(wiki: wl.Wiki) -> dict[str, float]:
+    """Calls, tokens and USD over all ledgers here."""
+    total = {"calls": 0, "input_tokens": 0, "output_tokens": 0, "usd": 0.0}
+    for path in sorted(wiki.root.glob("reports/ledger/*.jsonl")):
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            try:
+                entry = json.loads(line)
+                total["calls"] += 1
+                for key in ("input_tokens", "output_tokens", "usd"):
+                    total[key] += entry.get(key) or 0
+            except (ValueError, AttributeError, TypeError):
+                wl.warn(f"reports/ledger/{path.name}", f"line {number} does not parse; it counts as nothing")
+    return {**total, "usd": round(total["usd"], 4)}
+
+
+def own_sessions(wiki: wl.Wiki) -> int:
+    """Conversations that hold a prompt of our own: must be 0."""
+    from wiki_model import QUESTION_MARK
+    return sum(QUESTION_MARK in (wiki.text(p) or "") for p in wiki.files("conversations"))
+
+
+def status(wiki: wl.Wiki) -> dict:
+    """The whole status as one value; see formats: wiki-status.py --json."""
+    hygiene = wiki.state(".hygiene-state.json")
+    last = {"hygiene": max(hygiene.get("last-quick!max", {""}))}
+    day = wl.as_date(last["hygiene"])
+    alert = (wiki.text("context/alert.md") or "").strip()
+    errors = [line[2:] for line in (wiki.text("reports/mine-errors.md") or "").splitlines() if line.startswith("- ")]
+    return {
+        "wiki": str(wiki.root),
+        "counts": counts(wiki),
+        "last_runs": last,
+        "overdue": ["hygiene"] if day and (wl.today() - day).days > OVERDUE_DAYS else [],
+        "queue": {"staged": len(wiki.files("staging")), "review": REVIEW_COMMAND},
+        "costs": costs(wiki),
+        "alerts": ([alert] if alert else []) + errors,
+        "own_sessions_seen": own_sessions(wiki),
+    }
+
+
+def wings(wiki: wl.Wiki) -> str:
+    """A line a wing with its conversations and size, and how to leave one out."""
+    sizes: dict[str, list[int]] = {}
+    for path in wiki.files("conversations"):
+        sizes.setdefault(path.split("/")[1], []).append((wiki.root / path).stat().st_size)
+    lines = [f"  {wing:<32} {len(found):>5} conversations  {sum(found) / 1e6:>8.1f} MB"
+             for wing, found in sorted(sizes.items(), key=lambda item: -sum(item[1]))]
+    return "\n".join([
+        "Wings found:", *lines, "",
+        "All of this stays on this machine; nothing has been sent anywhere. To leave a project out, put its folder into",
+        f"{wiki.root}/wiki.yaml before a model is used:   exclude: ['~/work/secret-*']",
+        "and remove its folder under conversations/."])
+
+
+def closing(log: str, seconds: int, staged: int) -> str:
+    """The words a run ends with, from the lines its phases printed: what was mined, what waits, what was deferred."""
+    lines = log.splitlines()
+    mined = [line for line in lines if re.match(r"write conversations/(?!index\.md).*: .*\b(new|grown|rewritten|forced)\b", line)]
+    new_pages = [line for line in lines if re.match(r"(write|\w+:?) .*staging/(?!index\.md)", line)]
+    deferred = [line for line in lines if re.match(r"(\S+: )?deferred\b", line)]
+    said = [f"mined {len(mined)} sessions" if mined else "no new sessions"]
+    if new_pages:
+        said.append(f"staged {len(new_pages)} pages")
+    out = [f"{', '.join(said)}; {seconds} s"]
+    if staged:
+        out.append(f"{staged} pages wait for your yes: {REVIEW_COMMAND}, then --promote ID or --reject ID --reason WHY")
+    return "\n".join(out + deferred)
+
+
+def person(found: dict) -> str:
+    """The status for a person."""
+    c, cost = found["counts"], found["costs"]
+    lines = [
+        f"{found['wiki']}",
+        f"  {c['conversations']} conversations in {c['wings']} wings, {c['summarized']} summarised",
+        f"  {c['pages']} pages, {c['staged']} waiting for review, {c['archived']} archived",
+        f"  last hygiene {found['last_runs']['hygiene'] or 'never'}; {cost['calls']} model calls, {cost['usd']} USD so far",
+    ]
+    if c["staged"]:
+        lines.append(f"  review: {REVIEW_COMMAND}")
+    if found["own_sessions_seen"]:
+        lines.append(f"  {found['own_sessions_seen']} conversations are our own model calls; they must not be there")
+    return "\n".join(lines + [f"  ! {alert}" for alert in found["alerts"]])
+
+
+def main() -> int | None:
+    parser = wl.parser(__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--wings", action="store_true", help="list the wings with their sizes")
+    parser.add_argument("--after", metavar="LOG", help="print the closing words of the run whose output LOG holds")
+    parser.add_argument("--seconds", type=int, default=0, metavar="N", help="how long that run took")
+    args = parser.parse_args()
+    wiki = wl.Wiki()
+    if args.after:
+        print(closing(Path(args.after).read_text(errors="replace"), args.seconds, len(wiki.files("staging"))))
+    elif args.wings:
+        print(wings(wiki))
+    else:
+        found = status(wiki)
+        print(json.dumps(found, ensure_ascii=False, indent=2) if args.json else person(found))
+    return None
+
+
+if __name__ == "__main__":
+    wl.run(main)
