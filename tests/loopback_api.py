@@ -26,7 +26,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 STRUCTURED_TOOL = "StructuredOutput"  # what the CLI calls the tool that `--json-schema` adds
-ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
 ERROR_MESSAGES = {401: "invalid x-api-key", 429: "This request would exceed your rate limit."}
 
 
