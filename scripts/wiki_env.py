@@ -53,7 +53,7 @@ def enter():
     if not _runs_a_file_of_ours():
         return
     here = os.path.realpath(sys.prefix)
-    if sys.version_info >= OLDEST and _stamp(here) == _wanted_stamp(here, _tag()):
+    if sys.version_info >= OLDEST and _stamp(here) == _wanted_stamp(here, _tag(), LOCK):
         os.environ.pop(GUARD, None)
         return
     try:
@@ -127,15 +127,16 @@ def _stamp(venv, name=STAMP):
     return _read(os.path.join(venv, name))
 
 
-def _wanted_stamp(venv, tag, lock=LOCK):
+def _wanted_stamp(venv, tag, lock):
     """The lock's whole text rather than its digest: as quick to compare, and hashlib need not be loaded."""
     return "%s\n%s\n%s" % (tag, venv, _read(lock))
 
 
 def _looks_current(venv):
     """Judged from outside: everything but the interpreter, which the environment's own python judges when it starts."""
-    stamp = _stamp(venv)
-    return bool(stamp) and stamp == _wanted_stamp(venv, stamp.partition("\n")[0]) and os.access(_python(venv), os.X_OK)
+    stamp = _stamp(venv) or ""
+    wanted = _wanted_stamp(venv, stamp.partition("\n")[0], LOCK)
+    return stamp == wanted and os.access(_python(venv), os.X_OK)
 
 
 def _is_current(venv):
@@ -264,17 +265,19 @@ def _interpreter(needs_ensurepip):
     names = ["python3.%d" % minor for minor in range(NEWEST[1], OLDEST[1] - 1, -1)] + ["python3"]
     mine = getattr(sys, "_base_executable", None) or sys.executable
     found = [path for path in [mine] + [shutil.which(name) for name in names] if path]
-    able = [path for path in found if _probe(path, "sys.version_info >= %r" % (OLDEST,))]
-    if not able and needs_ensurepip:
-        raise NoEnvironment("python %d.%d is too old and no newer one is on PATH; install Python %d.%d or newer"
-                            % (sys.version_info[:2] + OLDEST))
-    for path in able:
+    lacking = None
+    for path in found:
+        if not _probe(path, "sys.version_info >= %r" % (OLDEST,)):
+            continue
         if not needs_ensurepip or _probe(path, "__import__('ensurepip') and __import__('venv')"):
             return path
-    if able:
-        version = _probe(able[0], "'%d.%d' % sys.version_info[:2]")
+        lacking = lacking or _probe(path, "'%d.%d' % sys.version_info[:2]")
+    if lacking:
         raise NoEnvironment("python %s has no ensurepip; install it (Debian, Ubuntu: sudo apt install python%s-venv) "
-                            "or install uv, then run again" % (version, version))
+                            "or install uv, then run again" % (lacking, lacking))
+    if needs_ensurepip:
+        raise NoEnvironment("python %d.%d is too old and no newer one is on PATH; install Python %d.%d or newer"
+                            % (sys.version_info[:2] + OLDEST))
     return None
 
 
