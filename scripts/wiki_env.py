@@ -178,7 +178,7 @@ def _make(venv, dev):
         os.makedirs(parent, exist_ok=True)
         locked = _lock(venv + ".lock")
     except OSError as problem:
-        why = "%s cannot be written (%s); set XDG_CACHE_HOME to a folder that can" % (parent, problem.strerror)
+        why = "%s cannot be written (%s); set XDG_CACHE_HOME to one that can" % (parent, problem.strerror)
         raise NoEnvironment(why) from None
     try:
         if not _is_current(venv):
@@ -212,9 +212,9 @@ def _build(venv, locked):
     """With uv where there is one; with venv and pip where there is none, or where it cannot (its own certificates)."""
     import shutil
     uv = shutil.which("uv")
+    base = _interpreter(needs_ensurepip=not uv)
     _say("making its environment in %s (once; about %d s)" % (_shown(venv), SECONDS["uv" if uv else "pip"]))
     if uv:
-        base = _interpreter(needs_ensurepip=False)
         choice = ["--python", base or ">=%d.%d" % OLDEST]      # without one, uv fetches its own
         failed = (_run([uv, "venv", "--quiet", "--no-project"] + choice + [venv], locked)
                   or _run(_uv_install(uv, venv, LOCK), locked))
@@ -222,7 +222,7 @@ def _build(venv, locked):
             return
         _say("uv could not (%s); trying pip" % _last_line(failed))
         shutil.rmtree(venv, ignore_errors=True)
-    base = _interpreter(needs_ensurepip=True)
+        base = _interpreter(needs_ensurepip=True)
     failed = _run([base, "-I", "-m", "venv", venv], locked) or _run(_pip_install(venv, LOCK), locked)
     if failed:
         raise NoEnvironment(_told(failed))

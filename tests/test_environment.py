@@ -396,16 +396,21 @@ def test_a_fresh_clone_with_an_empty_home_makes_its_environment(clone, home, git
     assert seconds < 2
 
 
-@pytest.mark.real
-def test_a_fresh_clone_makes_its_environment_with_the_real_uv(clone, home, git, tmp_path):
+@pytest.fixture(scope="session")
+def uv() -> Path:
+    """The real uv, from PyPI into the tests' cache; skips where it cannot be had."""
     def install(folder: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-        done = subprocess.run([folder / "venv/bin/pip", "install", "--quiet", "uv"], env={**home.environ, **INSTALLERS},
-                              capture_output=True, text=True)
+        done = subprocess.run([folder / "venv" / "bin" / "pip", "install", "--quiet", "--no-cache-dir", "uv"],
+                              env={**os.environ, **INSTALLERS}, capture_output=True, text=True)
         if done.returncode != 0:
             pytest.skip(f"pip cannot install uv: {done.stderr.strip()[-300:]}")
 
-    uv = made_once(TEST_CACHE / "uv", install) / "venv" / "bin" / "uv"
+    return made_once(TEST_CACHE / "uv", install) / "venv" / "bin" / "uv"
+
+
+@pytest.mark.real
+def test_a_fresh_clone_makes_its_environment_with_the_real_uv(uv, clone, home, git, tmp_path):
     (home.bin / "uv").symlink_to(uv)
     first, _ = first_and_second_run(clone, home, bare_environ(home, tmp_path)["PATH"])
     assert "trying pip" not in first.stderr
@@ -414,10 +419,7 @@ def test_a_fresh_clone_makes_its_environment_with_the_real_uv(clone, home, git, 
 
 
 @pytest.mark.real
-def test_the_real_uv_finds_the_lock_up_to_date(home, tmp_path):
-    uv = TEST_CACHE / "uv" / "venv" / "bin" / "uv"
-    if not uv.exists():
-        pytest.skip("uv was not installed by the test before")
+def test_the_real_uv_finds_the_lock_up_to_date(uv, home, tmp_path):
     for name in ("pyproject.toml", "uv.lock"):
         shutil.copy(CHECKOUT / name, tmp_path)
     run_program([uv, "lock", "--check", "--index-url", "https://pypi.org/simple"], home, INSTALLERS, True, cwd=tmp_path)
