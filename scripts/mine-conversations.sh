@@ -14,14 +14,14 @@
 . "$(dirname "$0")/wiki_lib.sh"
 
 extract=1 summarize=1 index=1
-project=() sessions=() model=() dry=()
+project=() sessions=() model=() dry=() arguments=("$@")
 while (($#)); do
   case $1 in
     --extract-only) summarize=0 index=0 ;;
     --summarize-only) extract=0 index=0 ;;
     --index-only) extract=0 summarize=0 ;;
     --project | --sessions | --backend)
-      (($# > 1)) || usage_error "$1 needs a value"
+      (($# > 1)) || misused "$1 needs a value"
       case $1 in
         --project) project=(--project "$2") ;;
         --sessions) sessions+=(--sessions "$2") ;;
@@ -31,15 +31,18 @@ while (($#)); do
     --claude) model=(--claude) ;;
     --dry-run) dry=(--dry-run) ;;
     -h | --help) usage; exit 0 ;;
-    *) usage_error "unknown option $1" ;;
+    *) misused "unknown option $1" ;;
   esac
   shift
 done
 
-environment
-run_locked
+run_locked ${arguments[@]+"${arguments[@]}"}
+known=$(find "$WIKI_DIR/conversations" -name '*-*.md' 2>/dev/null | head -n 1)
 ((extract)) && phase "extract" "$SCRIPTS/extract-sessions.py" ${project[@]+"${project[@]}"} ${sessions[@]+"${sessions[@]}"} ${dry[@]+"${dry[@]}"}
-((extract && summarize)) && first_look
+# The very first time a person sees what was found before any of it could be sent to a model.
+if ((extract && summarize)) && [ -z "$known" ] && [ -t 1 ] && [ ${#dry[@]} -eq 0 ]; then
+  phase "wings" "$SCRIPTS/wiki-status.py" --wings
+fi
 ((summarize)) && phase "summarise" "$SCRIPTS/summarize-conversations.py" ${project[@]+"${project[@]}"} ${model[@]+"${model[@]}"} ${dry[@]+"${dry[@]}"}
 ((index)) && phase "index" "$SCRIPTS/update-conversation-index.py" ${dry[@]+"${dry[@]}"}
 finish

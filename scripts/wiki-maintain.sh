@@ -18,7 +18,7 @@
 . "$(dirname "$0")/wiki_lib.sh"
 
 mine=1 distill=1 harvest=1 hygiene=1 reindex=1
-full=() dry=() project=() sessions=() model=() first=()
+full=() dry=() project=() sessions=() model=() first=() arguments=("$@")
 while (($#)); do
   case $1 in
     --full) full=(--full) ;;
@@ -32,7 +32,7 @@ while (($#)); do
     --hygiene-only) mine=0 distill=0 harvest=0 ;;
     --distill-first-run) first=(--first-run) ;;
     --project | --sessions | --backend)
-      (($# > 1)) || usage_error "$1 needs a value"
+      (($# > 1)) || misused "$1 needs a value"
       case $1 in
         --project) project=(--project "$2") ;;
         --sessions) sessions+=(--sessions "$2") ;;
@@ -41,20 +41,23 @@ while (($#)); do
       shift ;;
     --claude) model=(--claude) ;;
     -h | --help) usage; exit 0 ;;
-    *) usage_error "unknown option $1" ;;
+    *) misused "unknown option $1" ;;
   esac
   shift
 done
 
-environment
-run_locked
-begin_run
+run_locked ${arguments[@]+"${arguments[@]}"}
+begin_log
 ((mine)) && phase "0 mine" "$SCRIPTS/mine-conversations.sh" ${project[@]+"${project[@]}"} ${sessions[@]+"${sessions[@]}"} ${model[@]+"${model[@]}"} ${dry[@]+"${dry[@]}"}
 ((distill)) && phase "1a distill" "$SCRIPTS/wiki-distill.py" ${project[@]+"${project[@]}"} ${first[@]+"${first[@]}"} ${dry[@]+"${dry[@]}"}
-((harvest)) && say "1b harvest: fetching the cited pages comes later; nothing is fetched yet"
+((harvest)) && note "-- 1b harvest: fetching cited pages comes later; nothing is fetched yet"
 ((hygiene)) && phase "2 hygiene" "$SCRIPTS/wiki-hygiene.py" ${full[@]+"${full[@]}"} ${dry[@]+"${dry[@]}"}
 if ((reindex)) && [ ${#dry[@]} -eq 0 ]; then
   phase "3 reindex" "$SCRIPTS/wiki-search.py" --update
 fi
-closing_words
+# What a person can act on; a night with nothing to say stays silent.
+if [ -t 1 ] || [ -s "$MEMEX_LOG" ]; then
+  "$SCRIPTS/wiki-status.py" --after "$MEMEX_LOG" --seconds "$SECONDS"
+fi
+end_log
 finish

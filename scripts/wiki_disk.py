@@ -55,8 +55,16 @@ problems: list[str] = []                 # every warn() of this run; a run with 
 
 
 def say(line: str) -> None:
-    """One line a change, on stdout."""
+    """One line a change, on stdout and in the run log."""
     print(line, flush=True)
+    log(line)
+
+
+def log(line: str) -> None:
+    """Append to the run log that wiki-maintain.sh named; nothing where there is none."""
+    if path := os.environ.get("MEMEX_LOG"):
+        with open(path, "a", encoding="utf-8", errors="replace") as out:
+            out.write(f"{line}\n")
 
 
 def note(line: str) -> None:
@@ -70,6 +78,7 @@ def warn(subject: str, what: str) -> None:
     line = f"{PROGRAM}: {subject}: {what}"
     problems.append(line)
     print(line, file=sys.stderr, flush=True)
+    log(line)
 
 
 def now() -> str:

@@ -11,6 +11,7 @@
 #   run_locked "$@"        the script starts again under the run lock; 75 when another run holds it
 #   phase NAME CMD...      runs a command and goes on whatever becomes of it; remembers its status and its seconds
 #   phases                 what phase remembered: a line a phase, 'name<TAB>status<TAB>seconds'
+#   begin_log, end_log     what say and warn print in this run, also in MEMEX_LOG; then kept in the run log
 #   finish                 exits with the worst status
 #
 # bash 3.2: an empty array dies under set -u, so pass arrays as ${a[@]+"${a[@]}"}.
@@ -27,7 +28,10 @@ PYTHON=""
 # cron and service managers may start us with no stdin at all; a child could then open a file as its own.
 { : <&0; } 2>/dev/null || exec </dev/null
 
-say() { printf '%s\n' "$*"; }
+say() {
+  printf '%s\n' "$*"
+  [ -z "${MEMEX_LOG:-}" ] || printf '%s\n' "$*" >>"$MEMEX_LOG"
+}
 
 note() {
   [ -t 2 ] || return 0
@@ -94,6 +98,26 @@ phase() {
 }
 
 phases() { printf '%s' "$PHASES"; }
+
+# One file a run in the cache, so that the closing words see this run alone; a killed run's file is kept by the next one.
+begin_log() {
+  local folder=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/memex
+  mkdir -p "$folder" 2>/dev/null || folder=${TMPDIR:-/tmp}
+  MEMEX_LOG=$folder/run-${MEMEX_RUN:-alone}.log
+  [ ! -s "$MEMEX_LOG" ] || end_log
+  : >"$MEMEX_LOG"
+  export MEMEX_LOG
+}
+
+end_log() {
+  local keep=$SCRIPTS/.maintain.log
+  [ -w "$SCRIPTS" ] || keep=${MEMEX_LOG%/*}/maintain.log
+  if [ -s "$MEMEX_LOG" ]; then
+    printf '== %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$WIKI_DIR" >>"$keep"
+    cat "$MEMEX_LOG" >>"$keep"
+  fi
+  rm -f "$MEMEX_LOG"
+}
 
 finish() { exit "$WORST"; }
 

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Usage: wiki-cron.sh
+#
+# Prints the crontab lines that keep this wiki, for you to add with `crontab -e`: transcripts every hour (no model, so that
+# nothing is deleted upstream before it was read), the whole job every night, the long checks once a week. The minute is
+# this machine's own, so that several machines do not push at the same moment.
+. "$(dirname "$0")/wiki_lib.sh"
+
+case ${1:-} in
+  "") ;;
+  -h | --help) usage; exit 0 ;;
+  *) misused "unknown option $1" ;;
+esac
+
+environment
+minute=$(($(printf '%s' "$(uname -n)$WIKI_DIR" | cksum | cut -d ' ' -f 1) % 50 + 5))
+quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g; s/%/\\\\%/g")"; }      # cron reads a bare % as a line's end
+job="WIKI_DIR=$(quoted "$WIKI_DIR") $(quoted "$SCRIPTS")"
+
+say "# memex: the memory in $WIKI_DIR"
+say "PATH=$PATH"
+say "$minute * * * *  $job/mine-conversations.sh --extract-only"
+say "$minute 3 * * 1-6  $job/wiki-maintain.sh"
+say "$minute 3 * * 0  $job/wiki-maintain.sh --full"
