@@ -271,6 +271,10 @@ MIGRATE_1 = """import sqlite3, sys
 sqlite3.connect(sys.argv[1]).execute("CREATE TABLE IF NOT EXISTS bookings (id INTEGER PRIMARY KEY, name TEXT)")
 """
 
+APP_13 = """import sqlite3, sys
+print(sqlite3.connect(sys.argv[1]).execute("SELECT id, name FROM bookings").fetchall())
+"""
+
 DEPLOY = Repo(
     "deploy",
     "git@example.com:acme/deploy.git",
@@ -279,7 +283,7 @@ DEPLOY = Repo(
         "README.md": "# deploy\n\nPuts a release of the api on its one host: `./deploy.sh RELEASE`\n",
         "deploy.sh": DEPLOY_SH,
         "releases/v13/migrate.py": MIGRATE_1,
-        "releases/v13/app.py": 'import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\nprint(db.execute("SELECT id, name FROM bookings").fetchall())\n',
+        "releases/v13/app.py": APP_13,
     },
 )
 
