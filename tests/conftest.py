@@ -126,8 +126,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 def _point_at(module: types.ModuleType, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """The library read WIKI_DIR when it was imported, for another test; what it remembers of that one is dropped."""
-    folders = {"WIKI_DIR": home.wiki, "STAGING_DIR": home.wiki / "staging", "ARCHIVE_DIR": home.wiki / "archive"}
-    for name, value in folders.items():
+    fresh = {"WIKI_DIR": home.wiki, "STAGING_DIR": home.wiki / "staging", "ARCHIVE_DIR": home.wiki / "archive",
+             "DRY_RUN": False}
+    for name, value in fresh.items():
         if hasattr(module, name):
             monkeypatch.setattr(module, name, value)
     if hasattr(module, "problems"):
