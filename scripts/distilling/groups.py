@@ -1,0 +1,276 @@
+"""What is due: topics, the whole history behind each, and what of it makes a page. Pure."""
+
+from __future__ import annotations
+
+import wiki_lib as wl
+
+import datetime
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from distilling import evidence as ev
+
+MIN_BULLETS = 3  # under this a topic is thin: a page of two lines is a note, not knowledge
+MIN_CHARACTERS = 200  # the same, in characters of evidence
+OVERLAP = 0.8  # Jaccard of conversations from which two groups are one, and a page covers a group
+SHARED_BULLETS = 0.5  # of the smaller: from here two topics of one group are one page
+FIRST_RUN_DAYS = 7  # how far the first run looks back from the newest summarised conversation
+FIRST_RUN_CONVERSATIONS = 20  # but at least over so many
+FIRST_RUN_GROUPS = 30  # what one person reviews on the first morning
+
+Ledger = Mapping[str, Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A page's worth of a group: topics that rest on the same bullets (title's first), and the bullets, best first."""
+
+    topics: tuple[str, ...]
+    evidence: tuple[ev.Evidence, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(len(e.text) for e in self.evidence)
+
+
+@dataclass(frozen=True)
+class TopicGroup:
+    """Topics that the same conversations share, with every conversation of the history that has them, oldest first.
+
+    verdict: due | left (over the limit) | thin | covered (by `page`). `new`: conversations no page rests on yet."""
+
+    topics: tuple[str, ...]
+    conversations: tuple[wl.Conversation, ...]
+    subjects: tuple[Subject, ...] = ()
+    verdict: str = "due"
+    page: str = ""
+    new: int = 0
+    thin: tuple[str, ...] = field(default=())  # topics of the group that have too little to say on their own
+
+    @property
+    def topic(self) -> str:
+        return self.topics[0]
+
+    @property
+    def keys(self) -> list[str]:
+        return [evidence_key(c) for c in self.conversations]
+
+
+def evidence_key(conversation: wl.Conversation) -> str:
+    """'path@evidence-digest': the conversation as it speaks today, as the ledger knows it."""
+    return f"{conversation.path}@{conversation.digest}"
+
+
+def sources_digest(keys: Iterable[str]) -> str:
+    """Over the sorted path@evidence-digest of a page's sources."""
+    return wl.digest("\n".join(sorted(set(keys))))
+
+
+def seen_topics(words: Iterable[str], left_too: bool = True) -> set[str]:
+    """The topics a record settles: 'pytest', 'thin:pytest', 'skipped:pytest'; 'left:pytest' only for a nightly run."""
+    return {w.rpartition(":")[2] for w in words if left_too or not w.startswith("left:")}
+
+
+def window_start(conversations: Sequence[wl.Conversation], today: datetime.date) -> str:
+    """The day the first run begins with: 7 days before the newest conversation, earlier where that holds under 20."""
+    days = sorted((c.date for c in conversations), reverse=True)
+    if not days:
+        return today.isoformat()
+    newest = wl.as_date(next((d for d in days if d <= today.isoformat()), days[0])) or today
+    week = (newest - datetime.timedelta(days=FIRST_RUN_DAYS)).isoformat()
+    return min(week, days[:FIRST_RUN_CONVERSATIONS][-1])
+
+
+def first_run_day(ledger: Ledger) -> str:
+    """The day the first run's window began, '' before there was one. Two machines' first runs: the earlier counts."""
+    return min(ledger.get("first-run", ()), default="")
+
+
+def due_topics(
+    conversations: Sequence[wl.Conversation],
+    ledger: Ledger,
+    today: datetime.date,
+    since: str,
+    first: bool = False,
+    project: str = "",
+) -> set[str]:
+    """Topics of today's conversations, and what the ledger does not know of those dated `since` or later."""
+    due: set[str] = set()
+    for c in conversations:
+        if project and c.wing != project or not c.topics:
+            continue
+        if c.date == today.isoformat() and not first:
+            due.update(c.topics)
+        elif c.date >= since:
+            words = ledger.get(evidence_key(c), ())
+            due.update(set(c.topics) - seen_topics(words, left_too=not first))
+    return due
+
+
+def plan(
+    conversations: Sequence[wl.Conversation],
+    ledger: Ledger,
+    pages: Sequence[wl.WikiPage],
+    today: datetime.date,
+    *,
+    first: bool = False,
+    topics: Collection[str] = (),
+    project: str = "",
+    limit: int | None = None,
+) -> list[TopicGroup]:
+    """The topic groups of a run, most evidence first; each with its verdict. Nothing is read and nothing asked.
+
+    `conversations`: all summarised ones. `first`: a first run, which begins at window_start(). `topics`: these alone,
+    whatever their dates and the ledger. `limit`: at most so many due groups, the others are `left`."""
+    since = window_start(conversations, today) if first else first_run_day(ledger)
+    if first and (known := first_run_day(ledger)):
+        since = min(since, known)
+    due = set(topics) if topics else due_topics(conversations, ledger, today, since, first, project)
+    history = histories(conversations, due)
+    coverage = Coverage(conversations, ledger, pages)
+    groups = []
+    for cluster in clusters(history):
+        behind = {c.path: c for t in cluster for c in history[t]}.values()
+        group = TopicGroup(cluster, tuple(sorted(behind, key=lambda c: (c.date, c.path))))
+        page, new = coverage.of(group)
+        group = replace(group, new=new, page=page)
+        groups.append(replace(group, verdict="covered") if page and not topics else divided(group))
+    return limited(groups, FIRST_RUN_GROUPS if first and limit is None else limit)
+
+
+def histories(conversations: Sequence[wl.Conversation], topics: set[str]) -> dict[str, list[wl.Conversation]]:
+    """{topic: every conversation of the history that has it}."""
+    found: dict[str, list[wl.Conversation]] = defaultdict(list)
+    for c in conversations:
+        for t in dict.fromkeys(c.topics):
+            if t in topics:
+                found[t].append(c)
+    return found
+
+
+def clusters(history: Mapping[str, Sequence[wl.Conversation]]) -> list[tuple[str, ...]]:
+    """Topics whose conversations are the same, or overlap by Jaccard 0.8, together; the more telling topic first."""
+    telling = {t: sum(1 / (1 + c.topics.index(t)) for c in found) for t, found in history.items()}
+    order = sorted(history, key=lambda t: (-telling[t], t))
+    rank = {t: i for i, t in enumerate(order)}
+    both: Counter[tuple[str, str]] = Counter()
+    for c in {c.path: c for found in history.values() for c in found}.values():
+        mine = sorted({t for t in c.topics if t in history}, key=rank.__getitem__)
+        both.update((a, b) for i, a in enumerate(mine) for b in mine[i + 1 :])
+    near: dict[str, set[str]] = defaultdict(set)
+    for (a, b), n in both.items():
+        if n >= OVERLAP * (len(history[a]) + len(history[b]) - n):
+            near[a].add(b)
+    done: set[str] = set()
+    found = []
+    for t in order:
+        if t not in done:
+            together = (t, *sorted(near[t] - done, key=rank.__getitem__))
+            done.update(together)
+            found.append(together)
+    return found
+
+
+class Coverage:
+    """Which page rests on which conversations, at which evidence: from the ledger and the pages' own sources."""
+
+    def __init__(self, conversations: Sequence[wl.Conversation], ledger: Ledger, pages: Sequence[wl.WikiPage]):
+        present = {c.path: c for c in conversations}
+        self.paths: dict[str, set[str]] = {}
+        self.pages_of: dict[str, set[str]] = defaultdict(set)
+        for page in pages:
+            if page.station not in ("wiki", "staging"):
+                continue
+            name = live_path(page)
+            keys = set(ledger.get(name, ()))
+            if not keys:  # the ledger was lost, or another program wrote the page: what it says of itself counts
+                own = [present[s] for s in page.words("sources") if s in present]
+                keys = {evidence_key(c) for c in own}
+                if page.meta.get("sources_digest") != sources_digest(keys):
+                    continue
+            self.paths.setdefault(name, set()).update(k.rpartition("@")[0] for k in keys)
+            for key in keys:
+                self.pages_of[key].add(name)
+
+    def of(self, group: TopicGroup) -> tuple[str, int]:
+        """(the page that covers the group or '', how many conversations no one page rests on)."""
+        paths = {c.path for c in group.conversations}
+        shared = Counter(name for key in group.keys for name in self.pages_of.get(key, ()))
+        if not shared:
+            return "", len(paths)
+        name = min(shared, key=lambda n: (-shared[n], n))
+        covered = next(
+            (n for n in sorted(shared) if shared[n] == len(paths) or shared[n] >= OVERLAP * len(paths | self.paths[n])),
+            "",
+        )
+        return covered, len(paths) - shared[name]
+
+
+def live_path(page: wl.WikiPage) -> str:
+    """The path a page has once promoted; the ledger knows a page by it while it waits, too."""
+    modified = str(page.meta.get("modifies") or "")
+    return modified if page.station == "staging" and modified else "wiki/" + page.path.split("/", 1)[1]
+
+
+def divided(group: TopicGroup) -> TopicGroup:
+    """The group with its subjects: topics that rest on the same bullets share a page, what is too thin is listed."""
+    everything = [e for c in reversed(group.conversations) for e in ev.of(c)]  # newest first
+    subjects: list[tuple[list[str], list[ev.Evidence]]] = []
+    for topic in group.topics:
+        found = ev.speaking_of([topic], everything)
+        mine = {id(e.bullet) for e in found}
+        home = next((s for s in subjects if shares(mine, {id(e.bullet) for e in s[1]})), None)
+        if home and mine:
+            known = {id(e.bullet) for e in home[1]}
+            home[0].append(topic)
+            home[1].extend(e for e in found if id(e.bullet) not in known)
+        else:
+            subjects.append(([topic], found))
+    made = [Subject(tuple(topics), tuple(ranked(ev.deduplicated(ranked(found))))) for topics, found in subjects]
+    full = [s for s in made if len(s.evidence) >= MIN_BULLETS and s.size >= MIN_CHARACTERS]
+    thin = tuple(t for s in made if s not in full for t in s.topics)
+    return replace(group, subjects=tuple(full), thin=thin, verdict="due" if full else "thin")
+
+
+def shares(some: set[int], others: set[int]) -> bool:
+    small = min(len(some), len(others))
+    return bool(small) and len(some & others) >= SHARED_BULLETS * small
+
+
+def ranked(evidence: Iterable[ev.Evidence]) -> list[ev.Evidence]:
+    """Best first: names the topic, said in more than one place, newest, more specific."""
+
+    def worth(e: ev.Evidence) -> tuple:
+        return (
+            -e.weight,
+            -min(len({a.path for a in e.also}), 3),
+            _backwards(e.date),
+            -specific(e.text),
+            e.path,
+            e.text,
+        )
+
+    return sorted(evidence, key=worth)
+
+
+def specific(text: str) -> int:
+    """How much a bullet pins down: code, numbers and names count, up to a point."""
+    return min(6, text.count("`") // 2 + len(ev._NUMBERS.findall(text)))
+
+
+def _backwards(day: str) -> tuple[int, ...]:
+    return tuple(-ord(c) for c in day)
+
+
+def limited(groups: Iterable[TopicGroup], limit: int | None) -> list[TopicGroup]:
+    """Most evidence first; due groups beyond the limit are left for another run."""
+    ordered = sorted(groups, key=lambda g: (-sum(len(s.evidence) for s in g.subjects), g.topics))
+    taken, out = 0, []
+    for group in ordered:
+        if group.verdict == "due":
+            taken += 1
+            if limit is not None and taken > limit:
+                group = replace(group, verdict="left")
+        out.append(group)
+    return out
