@@ -8,12 +8,12 @@ changes nothing. Of a page that a person edited only the frontmatter is ever tou
   wiki-hygiene.py              the quick checks, repaired
   wiki-hygiene.py --dry-run    what would be repaired, nothing written
 """
+import wiki_lib as wl
+
 import datetime
 import os
 import re
 from collections.abc import Callable, Iterator
-
-import wiki_lib as wl
 
 DECAY_HIGH_TO_MEDIUM = 180      # days without a mention or a check until a page is no longer taken at its word
 DECAY_MEDIUM_TO_LOW = 270       # and until it is doubted

@@ -7,11 +7,11 @@
   wiki-status.py --after LOG --seconds N
                                  the closing words of a wiki-maintain run, from the lines its phases printed
 """
+import wiki_lib as wl
+
 import json
 import re
 from pathlib import Path
-
-import wiki_lib as wl
 
 REVIEW_COMMAND = "scripts/wiki-staging.py --list"
 OVERDUE_DAYS = 2          # a nightly run that has not been seen for longer is overdue
