@@ -367,7 +367,7 @@ def render_page_index(station: str, pages: Iterable[WikiPage], old: str = "") ->
     outside the block in `old` survives (wiki only; the other two are wholly generated)."""
     lines: list[str] = []
     ordered = sorted(pages, key=lambda p: (p.path.split("/")[1:2], p.title.lower(), p.path))
-    for type_, folder in TYPE_FOLDERS.items():
+    for folder in TYPE_FOLDERS.values():
         mine = [p for p in ordered if p.path.startswith(f"{station}/{folder}/")]
         if mine:
             lines += ["", f"## {folder.capitalize()}", ""]
