@@ -1,0 +1,184 @@
+"""The extractive summary: sentences of the session itself, chosen by cue and salience. A pure function of its inputs."""
+from __future__ import annotations
+
+import wiki_lib as wl
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from summaries import cues
+from summaries.sentences import Sentence, own_words, sentences
+from summaries.topics import Rooms, choose_topics
+
+MOST_BULLETS = 15             # a summary longer than this is read by nobody
+MOST_OF_A_HALL = 5
+KEEP_SCORE = 5.6              # below this a sentence is not worth a reader's time
+USER_SCORE = 4.6              # a person's own rule needs less
+ALIKE = 0.6                   # share of content words at which two sentences say the same
+SUMMARY_SENTENCES = 4         # after the one that says what was asked
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What any backend hands back: prose, bullets that cite short message ids, rooms (most telling first), who wrote it."""
+    text: str
+    bullets: tuple[wl.Bullet, ...] = ()
+    topics: tuple[str, ...] = ()
+    by: str = "extractive"
+
+    @property
+    def halls(self) -> list[str]:
+        return [h for h in wl.HALLS if any(b.hall == h for b in self.bullets)]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A sentence that may be kept. `place` is its order in the session."""
+    text: str
+    hall: str
+    score: float
+    cite: str
+    place: int
+    words: frozenset[str] = field(default=frozenset(), compare=False)
+
+
+def summarise(conversation: wl.Conversation, transcript: wl.Transcript, rooms: Rooms | None = None,
+              pages: Sequence[wl.WikiPage] = ()) -> Summary:
+    """The extractive summary of a conversation: every sentence stands in the message it cites.
+
+    `rooms`: what the wiki already calls things; `pages`: live pages whose titles are names worth keeping to."""
+    said = [m for m in transcript.said if m.text.strip()]
+    candidates = rank(conversation, transcript.said)
+    bullets = choose(candidates, limit=bullet_limit(said))
+    topics = choose_topics(conversation, transcript, rooms or Rooms(), pages)
+    return Summary(prose(conversation, said, candidates, bullets), tuple(c_bullet(c) for c in bullets), tuple(topics))
+
+
+def c_bullet(candidate: Candidate) -> wl.Bullet:
+    return wl.Bullet(candidate.hall, candidate.text, (candidate.cite,))
+
+
+def bullet_limit(said: Sequence[wl.Message]) -> int:
+    """More for a long session, never more than a reader takes in."""
+    size = sum(len(m.text) for m in said)
+    return max(3, min(MOST_BULLETS, 3 + size // 1500))
+
+
+# ------------------------------------------------------------------ candidates
+
+def answers(messages: Sequence[wl.Message]) -> dict[str, float]:
+    """{message id: weight} of the assistant's messages: high where it reports to the person, low where it talks to itself
+    between tool calls."""
+    weight: dict[str, float] = {}
+    for number, message in enumerate(messages):
+        if message.role != "assistant" or not message.text.strip():
+            continue
+        rest = messages[number + 1:]
+        after = next((m.role for m in rest if m.text.strip()), "user")
+        works_on = bool(message.tools) or (bool(rest) and rest[0].role == "assistant" and bool(rest[0].tools))
+        weight[message.id] = 0.6 if after == "user" and not works_on else -1.6
+        if works_on and len(message.text) > 1500:
+            weight[message.id] = 0.0                      # a report that went on working
+        if after == "user" and works_on:
+            weight[message.id] = 0.2
+    return weight
+
+
+def rank(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> list[Candidate]:
+    """Every sentence that could stand alone in a hall, with its score, in the order of the session."""
+    asked = frozenset(wl.content_words(conversation.title)) | frozenset(
+        w for m in messages if m.role == "user" for w in wl.content_words(own_words(m.text)[:400]))
+    weight = answers(messages)
+    found: list[Candidate] = []
+    for message in messages:
+        text = own_words(message.text) if message.role == "user" else message.text
+        if not text or message.role not in ("user", "assistant"):
+            continue
+        for sentence in sentences(text):
+            if candidate := judge(sentence, message, weight.get(message.id, 0.0), asked, len(found)):
+                found.append(candidate)
+    return found
+
+
+def judge(sentence: Sentence, message: wl.Message, weight: float, asked: frozenset[str], place: int) -> Candidate | None:
+    """The sentence as a candidate for its best hall, None when it cannot be kept."""
+    by_user = message.role == "user"
+    text = sentence.text
+    if cues.refused(text, by_user):
+        return None
+    halls = cues.hall_scores(text, by_user)
+    if not by_user and cues.is_fragment(text, sentence.item):
+        halls = tuple(h for h in halls if h[0] == "event") if cues.is_event_fragment(text) else ()
+    if not halls:
+        return None
+    hall, strength = halls[0]
+    words = frozenset(wl.content_words(text))
+    cite = message.id if len(message.id) in (8, 12) else wl.id8(message.id)
+    return Candidate(text, hall, strength + weight + salience(text, sentence, words, asked), cite, place, words)
+
+
+def salience(text: str, sentence: Sentence, words: frozenset[str], asked: frozenset[str]) -> float:
+    """How telling a sentence is: what it names, what it explains, what it shares with what was asked."""
+    named = len({i.lower() for i in cues.identifiers(text)})
+    score = min(2.4, 0.6 * named) + min(1.2, 0.5 * cues.explains(text)) + min(1.2, 0.25 * len(words & asked))
+    score += 0.4 if 70 <= len(text) <= 230 else -0.3 if len(text) > 260 else 0.0
+    score -= 1.2 * max(0.0, cues.code_share(text) - 0.25)
+    score -= 0.5 if re.search(r"\b(?:we|our|us|you|your)\b", text, re.I) else 0.0
+    score -= 0.5 if re.search(r"\b(?:now|currently|still|already|today)\b", text) else 0.0
+    score -= 0.6 if not sentence.first and not sentence.item and re.match(r"(?:The|A|An|There)\b", text) else 0.0
+    score -= 0.4 * len(re.findall(r"→|\b\w+\.\w+:\d+", text))
+    return score
+
+
+def choose(candidates: Iterable[Candidate], limit: int) -> list[Candidate]:
+    """The best sentences, none twice, spread over halls; in the order of the session."""
+    kept: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda c: (-c.score, -c.place)):
+        floor = USER_SCORE if candidate.hall == "preference" else KEEP_SCORE
+        if len(kept) >= limit or candidate.score < floor:
+            continue
+        if sum(k.hall == candidate.hall for k in kept) >= MOST_OF_A_HALL or any(alike(candidate, k) for k in kept):
+            continue
+        kept.append(candidate)
+    return sorted(kept, key=lambda c: c.place)
+
+
+def alike(a: Candidate, b: Candidate) -> bool:
+    """Two sentences that say the same: most content words of the shorter are in the longer."""
+    return len(a.words & b.words) >= ALIKE * max(1, min(len(a.words), len(b.words)))
+
+
+# ------------------------------------------------------------------ prose
+
+_POLITE = re.compile(r"^(?:(?:hi|hey|hello|ok|okay|so|oh|yeah|yes|please|claude|thanks)[,!. ]+)*(?:(?:can|could|would|will) (?:you|we)(?: please| also| maybe| just| now)*|"
+                     r"(?:i'd|i would) (?:like|love) you to|i (?:want|need) you to|please|help me(?: to)?)\s+", re.I)
+
+
+def prose(conversation: wl.Conversation, said: Sequence[wl.Message], candidates: Sequence[Candidate],
+          bullets: Sequence[Candidate]) -> str:
+    """What was asked, in the person's or the title's words, then what came out, in the session's."""
+    opening = asked_for(conversation, said)
+    best = sorted((c for c in candidates if c.hall != "preference" and c.score >= KEEP_SCORE - 0.8),
+                  key=lambda c: (c.hall not in ("event", "discovery"), -c.score, c.place))
+    outcome: list[Candidate] = []
+    for candidate in best:
+        if len(outcome) < SUMMARY_SENTENCES and not any(alike(candidate, o) for o in outcome):
+            outcome.append(candidate)
+    told = [c.text if c.text[-1] in ".!。\"')" else c.text + "." for c in sorted(outcome, key=lambda c: c.place)]
+    return " ".join([opening, *told]).strip()
+
+
+def asked_for(conversation: wl.Conversation, said: Sequence[wl.Message]) -> str:
+    """One sentence that says what the session was for."""
+    prompts = [own_words(m.text) for m in said if m.role == "user"]
+    first = next((s.text for p in prompts[:3] for s in sentences(p) if len(wl.content_words(s.text)) >= 2), "")
+    polite = _POLITE.match(first)
+    order = first[polite.end():] if polite else first
+    order = wl.one_line(order.rstrip(" ?!.:,"), 280)
+    title = conversation.title.rstrip(" .…")
+    titled = bool(title) and not " ".join(first.split()).lower().startswith(title.lower()[:40])
+    if not order or "[REDACTED" in order:
+        return f"{title}." if titled else ""
+    asked = f"Asked to {order}." if polite else f"Asked: {order}."
+    return f"{title}. {asked}" if titled and len(title) < 120 else asked

@@ -1,0 +1,242 @@
+"""Rooms: what a session is about, in the words a person would look for.
+
+Candidates come from the title, the person's own words, the session's reports and what its code calls things. A known name
+(vocabulary.py) or a room the wiki already has wins over a new one for the same thing.
+"""
+from __future__ import annotations
+
+import wiki_lib as wl
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from summaries.sentences import blocks, own_words
+from summaries.vocabulary import GENERIC, NEVER, rooms_known, singular, topic_key
+
+MOST_TOPICS = 8
+LEAST_SHARE = 0.34            # of the best topic's score; what is weaker is an aside
+LEAST_SCORE = 3.0             # a session may have no room at all
+
+# Weight of a mention by where it stands: what the session is called and what the person asked say most.
+TITLE, FIRST_PROMPT, PROMPT, REPORT, NARRATION, TOOLS = 7.0, 5.0, 2.6, 1.5, 0.5, 0.35
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What the wiki already calls things: {key: room} and how many conversations (of `total`) a key stands in, overall
+    and in each wing."""
+    named: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    total: int = 0
+
+    @classmethod
+    def of(cls, conversations: Iterable[wl.Conversation]) -> Rooms:
+        """From the topics that conversations carry: the most used spelling names the room, ties by the smaller."""
+        spellings: dict[str, Counter[str]] = defaultdict(Counter)
+        total = 0
+        for conversation in conversations:
+            total += 1
+            for topic in set(conversation.topics):
+                spellings[topic_key(topic)][topic] += 1
+        named = {key: min(names, key=lambda n: (-names[n], n)) for key, names in spellings.items()}
+        return cls(named, {key: sum(names.values()) for key, names in spellings.items()}, total)
+
+
+_WORD = re.compile(r"[^\W_](?:[\w+#]|[.'’/-](?=\w))*")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CODE = re.compile(r"`([^`\n]{2,60})`")
+_FLAG = re.compile(r"(?<![\w-])--([a-z][a-z0-9]+(?:-[a-z0-9]+)*)")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*$")
+_DROP = re.compile(r"https?://\S+|\S*/\S*/\S*|@[\w./-]+|\[REDACTED:[^\]]*\]|[\w.+-]+@[\w.-]+|\b[0-9a-f]{7,40}\b|'s\b|’s\b")
+_NUMBER = re.compile(r"^\W*\d[\d.,:x%-]*\w?$")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of prose, lower case, compounds whole; '' marks where a phrase cannot go on (punctuation)."""
+    out: list[str] = []
+    for chunk in re.split(r"[,;:.!?()\[\]{}\"“”|=<>*]+(?:\s+|$)|[()\[\]\"“”|*]|\s[-–—]\s|\n", _DROP.sub(" ", text)):
+        out += [w.lower().strip("'’.") for w in _WORD.findall(chunk)]
+        out.append("")
+    return out
+
+
+def code_names(text: str) -> list[str]:
+    """What code spans and flags call things, as hyphenated words: `BestEffort` and --best-effort are 'best-effort'."""
+    found = _FLAG.findall(text)
+    for span in _CODE.findall(text):
+        head = re.split(r"[(\s=:,]", span.strip(), maxsplit=1)[0].strip("*&.").split(".")[-1]
+        if "/" not in span and _NAME.match(head):
+            parts = [p.lower() for piece in re.split(r"[_-]", head) for p in _CAMEL.split(piece) if p]
+            if 2 <= len(parts) <= 3:
+                found.append("-".join(parts))
+    return found
+
+
+_VERBISH = re.compile(r"(?:ing|ed|ly|able|ible|ful|less|ously|ive|ical|ized|ised|est)$")
+
+
+def telling(word: str) -> bool:
+    """May a word stand in a room's name?"""
+    return (len(word) > 2 and word not in wl.STOP_WORDS and word not in GENERIC and singular(word) not in GENERIC
+            and not _NUMBER.match(word) and not word.startswith(("http", "www")))
+
+
+def phrases(words: Sequence[str]) -> list[tuple[str, float]]:
+    """(key, worth) of every name in a run of words: known rooms at full worth, compounds of telling words, single ones."""
+    known, _ = rooms_known()
+    found: list[tuple[str, float]] = []
+    for start, word in enumerate(words):
+        if not word:
+            continue
+        for size in (3, 2, 1):
+            part = words[start: start + size]
+            if len(part) < size or "" in part:
+                continue
+            key = topic_key("-".join(w.replace(".", "-").replace("/", "-").replace("'", "") for w in part))
+            if key in known and key not in NEVER:
+                found.append((known[key], 1.0 + 0.25 * (size - 1)))
+            elif size == 1 and ("-" in word or telling(word)):
+                if worth := single_worth(word):
+                    found.append((key, worth))
+            elif size == 2 and all(w.isascii() for w in part) and compound(part[0], part[1]):
+                found.append((key, 0.62))
+    return found
+
+
+def single_worth(word: str) -> float:
+    if "-" in word:
+        parts = [p for p in word.split("-") if p]
+        good = [p for p in parts if telling(p)]
+        if len(parts) > 3 or not good or parts[0] in wl.STOP_WORDS or parts[-1] in wl.STOP_WORDS or word in GENERIC:
+            return 0.0
+        return 0.75 if len(good) == len(parts) else 0.4
+    return 0.0 if "/" in word or "." in word else 0.25 if _VERBISH.search(word) else 0.5
+
+
+def compound(first: str, second: str) -> bool:
+    """Do two words make a name? One of them must be telling, the other at least a noun that may stand in a name."""
+    if any(w in wl.STOP_WORDS or len(w) < 2 or _NUMBER.match(w) or "/" in w or "." in w for w in (first, second)):
+        return False
+    if _VERBISH.search(second) and not second.endswith("ing"):
+        return False
+    return telling(second) and (telling(first) or first in MODIFIERS) or telling(first) and singular(second) in HEADS
+
+
+# Generic words that a telling one may lean on: 'thin pack', 'queue routing', 'patient count'.
+HEADS = frozenset("pack push pull fetch sync name list count page queue header message helper layout index graph tree map schema format "
+                  "parser model view store pool policy mode event stream key worker engine provider conversion migration navigation "
+                  "filter filtering matching mapping validation detection review process selection rendering transport limit window "
+                  "builder loader runner manager template link check".split())
+MODIFIERS = frozenset("empty batch remote custom dynamic static dead duplicate public private shared parallel nested partial "
+                      "background session commit source target".split())
+
+
+def mentions(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> dict[str, dict[str, list[float]]]:
+    """{key: {place: weights}} over the session; places are title, prompt, report, narration, tools."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+
+    def add(place: str, weight: float, names: Iterable[tuple[str, float]]) -> None:
+        best: dict[str, float] = {}
+        for key, worth in names:
+            best[key] = max(best.get(key, 0.0), worth)
+        for key, worth in best.items():
+            found[key][place].append(weight * worth)
+
+    def named(text: str) -> list[tuple[str, float]]:
+        return phrases(words_of(_CODE.sub(" . ", text))) + [
+            (rooms_known()[0].get(topic_key(n), topic_key(n)), 0.55) for n in code_names(text)
+            if any(telling(p) for p in n.split("-"))]
+
+    add("title", TITLE, named(conversation.title))
+    prompts = reports = 0
+    for number, message in enumerate(messages):
+        if message.role == "user":
+            own = " \n ".join(block for block, _ in blocks(own_words(message.text)))[:1500]
+            if own.strip():
+                add("prompt", FIRST_PROMPT if prompts == 0 else PROMPT, named(own))
+                prompts += 1
+        elif message.role == "assistant":
+            ahead = next((m for m in messages[number + 1:]), None)
+            report = ahead is None or ahead.role == "user"
+            if message.text.strip():
+                text = "\n".join(block for block, _ in blocks(message.text)) + "\n" + " . ".join(_HEADING.findall(message.text))
+                add("report" if report else "narration", REPORT if report else NARRATION, named(text))
+                reports += report
+            if message.tools:
+                add("tools", TOOLS, [(k, w) for t in message.tools for k, w in tool_names(t)])
+    return found
+
+
+_HEADING = re.compile(r"^#{1,6}\s+(.{3,90})$", re.M)
+_TOOL_LINE = re.compile(r"^- \*\*([^*\s]+)\*\*(?: `(.*)`)?$", re.M)
+
+
+def tool_names(tool: str) -> list[tuple[str, float]]:
+    """Known rooms that a tool call's own line names (its output is not the session's subject)."""
+    match = _TOOL_LINE.match(tool)
+    if not match or not match[2]:
+        return []
+    known, _ = rooms_known()
+    words = [topic_key(w.lower()) for w in re.findall(r"[A-Za-z][\w.+-]*", match[2][:200])]
+    return [(known[w], 1.0) for w in words if w in known and w not in GENERIC]
+
+
+def score(places: Mapping[str, list[float]], key: str, rooms: Rooms, long: int) -> float:
+    """The weight of a name in a session: each place counts by its weight and, damped, by how often it returns."""
+    total = 0.0
+    for place, weights in places.items():
+        peak = max(weights)
+        total += peak * (1 + math.log(len(weights)) * (0.5 if place in ("prompt", "report") else 0.35))
+    known, broad = rooms_known()
+    is_known = key in known.values()
+    if not is_known and not places.keys() & {"title", "prompt"}:
+        total *= 0.8
+    if not is_known and "title" not in places and sum(map(len, places.values())) < 3 + long // 40:
+        total *= 0.45                       # said once or twice in passing
+    if key in broad:
+        total *= 0.55
+    if topic_key(key) in rooms.named:
+        total *= 1.15                       # the wiki has this room
+        share = rooms.counts.get(topic_key(key), 0) / max(8, rooms.total)
+        total *= 1 - 0.35 * min(1.0, share) # and if everything is in it, it tells little
+    return total
+
+
+def choose_topics(conversation: wl.Conversation, transcript: wl.Transcript, rooms: Rooms,
+                  pages: Sequence[wl.WikiPage] = ()) -> list[str]:
+    """The session's rooms, most telling first, at most MOST_TOPICS."""
+    messages = transcript.said
+    found = mentions(conversation, messages)
+    own = {topic_key(wl.topic_name(conversation.wing)), topic_key(wl.topic_name(conversation.wing)).replace("-", "")}
+    vetted = {key: places for key, places in found.items()
+              if key.replace("-", "") not in own and key not in own and key not in NEVER and not _NUMBER.match(key)}
+    ranked = sorted(((score(p, k, rooms, len(messages)), k) for k, p in vetted.items()), key=lambda pair: (-pair[0], pair[1]))
+    names = {topic_key(str(n)): wl.topic_name(str(n)) for page in pages for n in (page.slug, *page.words("topics"), *page.words("aliases"))}
+    kept: list[tuple[str, str]] = []
+    best = ranked[0][0] if ranked else 0.0
+    for value, key in ranked:
+        if len(kept) >= topic_limit(messages) or value < max(LEAST_SCORE, LEAST_SHARE * best):
+            break
+        if any(covers(k, key) for k, _ in kept):
+            continue
+        bare = topic_key(key)
+        name = rooms.named.get(bare) or rooms_known()[0].get(bare) or names.get(bare) or key
+        kept.append((key, wl.topic_name(name)))
+    return list(dict.fromkeys(name for _, name in kept if name))
+
+
+def topic_limit(messages: Sequence[wl.Message]) -> int:
+    """Short sessions have few subjects."""
+    prompts = sum(m.role == "user" for m in messages)
+    size = sum(len(m.text) for m in messages)
+    return min(MOST_TOPICS, 3 + (size > 4000) + (prompts > 4) + (prompts > 12) + (prompts > 30))
+
+
+def covers(kept: str, key: str) -> bool:
+    """Is `key` a part of, or made of, a room already kept?"""
+    a, b = set(kept.split("-")), set(topic_key(key).split("-"))
+    a = {singular(w) for w in a}
+    return a <= b or b <= a
