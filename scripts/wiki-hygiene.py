@@ -167,21 +167,24 @@ def report_edits(wiki: wl.Wiki, findings: list[wl.Finding], day: datetime.date) 
     fixed, doubts = [f for f in findings if f.fix], [f for f in findings if not f.fix]
     if fixed:
         path = f"reports/hygiene-{day}-fixed.md"
-        before = [line for line in (wiki.text(path) or "").split("\n") if line.startswith("- ")]
-        head, _, rest = report(fixed, day, "fixed").partition("\n\n")
-        lines = sorted({*before, *rest.strip().split("\n")})
-        edits.append(wl.Write(path=path, text=f"{head}\n\n" + "\n".join(lines) + "\n"))
-    latest = max(wiki.root.glob("reports/hygiene-*-needs-review.md"), default=None)
-    same = latest is not None and latest.read_text().split("\n\n", 1)[1:] == report(doubts, day, "needs-review").split("\n\n", 1)[1:]
-    if not same and (doubts or latest):
-        edits.append(wl.Write(path=f"reports/hygiene-{day}-needs-review.md", text=report(doubts, day, "needs-review")))
+        text = report(fixed, day, "fixed")
+        lines = sorted({*listed(wiki.text(path) or ""), *listed(text)})
+        edits.append(wl.Write(path=path, text=text.split("- ", 1)[0] + "\n".join(lines) + "\n"))
+    new, latest = report(doubts, day, "needs-review"), max(wiki.root.glob("reports/hygiene-*-needs-review.md"), default=None)
+    if (doubts and not latest) or (latest and listed(latest.read_text()) != listed(new)):
+        edits.append(wl.Write(path=f"reports/hygiene-{day}-needs-review.md", text=new))
     return edits
+
+
+def listed(text: str) -> list[str]:
+    """The findings a report lists."""
+    return [line for line in text.split("\n") if line.startswith("- ")]
 
 
 def main() -> int | None:
     parser = wl.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="the checks that need no model (the default)")
-    parser.add_argument("--full", action="store_true", help="also the checks that ask a model (they come later: now the same as --quick)")
+    parser.add_argument("--full", action="store_true", help="also the checks that ask a model (they come later)")
     parser.add_argument("--dry-run", action="store_true", help="print what would be repaired and write nothing")
     args = parser.parse_args()
     wl.dry_run(args.dry_run)

@@ -76,6 +76,8 @@ def note(line: str) -> None:
 def warn(subject: str, what: str) -> None:
     """'script: subject: what happened; what to do' on stderr; the run goes on and ends with exit 1."""
     line = f"{PROGRAM}: {subject}: {what}"
+    if line in problems:      # the same file read twice is one problem
+        return
     problems.append(line)
     print(line, file=sys.stderr, flush=True)
     log(line)
@@ -418,7 +420,8 @@ class Wiki:
 
     def _commit(self, paths: Sequence[str], subject: str, body: str) -> bool:
         known = set(self.git("ls-files", "-z", "--", *paths).split("\0"))
-        wanted = [p for p in dict.fromkeys(paths) if (self.root / p).exists() or p in known or any(k.startswith(p + "/") for k in known)]
+        wanted = [p for p in dict.fromkeys(paths)
+                  if (self.root / p).exists() or p in known or any(k.startswith(p + "/") for k in known)]
         if not wanted:
             return False
         self.git("add", "-A", "--", *wanted)
@@ -580,7 +583,8 @@ def run_tool(argv: Sequence[str], *, input: str | None = None, timeout: float = 
     stdout, stderr = out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
     if check and process.returncode:
         said = one_line(stderr or stdout, 300) or "it said nothing"
-        raise ToolError(f"{name} {argv[-1] if len(argv) > 1 else ''}: exit {process.returncode}: {said}", process.returncode, stderr)
+        raise ToolError(f"{name} {argv[-1] if len(argv) > 1 else ''}: exit {process.returncode}: {said}",
+                        process.returncode, stderr)
     return Completed(process.returncode, stdout, stderr)
 
 
