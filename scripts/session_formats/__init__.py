@@ -1,0 +1,314 @@
+"""Session files of the agents, read into values: one module an agent, one policy for all.
+
+A format module has
+    NAME                       what `agent:` says in a transcript
+    sources(folder)            the session files under a folder laid out as that agent does, as Source values
+    session_of(source, head)   (session id, agent id or ''): whose words a file holds, from its first bytes
+    parse(data, start, ...)    a Reading of the bytes from `start`, which is 0 or a Reading's `restart`
+Adding an agent is adding a file and naming it in FORMATS.
+
+What becomes a message (the policy, the same for every agent)
+- One message for each prompt a person gave, one for each record of assistant text. Its id is the record's own.
+- A person's words are also taken where they hide: prompts queued while the agent worked (`queue-operation`,
+  `queued_command`), the reason given when a tool was refused. A queued prompt and its delivery are one message.
+- A slash command reads `/name args`, a shell line `! command`, a memory `# text`, an image `[image]`.
+- Never a person's words, so left out: system reminders, hook output, task notifications, caveats, what the IDE has
+  open, output of local commands, summaries of compaction, interruption notices, injected (meta) records, environment
+  and instruction blocks, another agent's messages, and what this wiki itself put in (`<memex-wake-up>`).
+- Thinking and progress are left out. Unknown records are skipped and counted.
+- Tool calls stand under the assistant message they follow; one without any opens a message without text.
+- A subagent's messages are filed under its id; the prompt its parent gave it has the role `task`.
+Order is the file's order, never that of the timestamps, which step backwards in most long sessions.
+"""
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import wiki_lib as wl
+
+FORMATS = ("claude_code", "codex")     # modules of this package, in the order in which a strange file is offered to them
+MAX_OUTPUT_CHARACTERS = 20_000         # of one tool call, whatever the number of lines
+ARGUMENT_CHARACTERS = 500              # of a call's telling argument, which stands on one line
+
+# Blocks a program put around or into a person's words.
+INJECTED = re.compile(r"<(system-reminder|memex-wake-up)>.*?</\1>\s*", re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One session file. `kind` is main or agent (a subagent's file); `project` the folder the agent keeps it in."""
+    path: str
+    format: str
+    kind: str = "main"
+    project: str = ""
+    size: int = 0
+    mtime: int = 0             # nanoseconds
+
+
+class Draft:
+    """A message as read, before secrets are taken out. `at`: the ISO time of its record or ''; `calls`: its tool calls."""
+    __slots__ = ("id", "role", "at", "text", "calls")
+
+    def __init__(self, ident: str, role: str, at: str, text: str):
+        self.id, self.role, self.at, self.text = ident, role, at, text
+        self.calls: list[Call] = []
+
+
+class Call:
+    """A tool call; `output` is None until it is known, and stays so where the policy keeps none."""
+    __slots__ = ("name", "argument", "output", "given")
+
+    def __init__(self, name: str, argument: str, given: Any):
+        self.name, self.argument, self.given = name, argument, given
+        self.output: str | None = None
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a stretch of a session file says."""
+    cwd: str = ""
+    branch: str = ""
+    entrypoint: str = ""               # how the agent was started: cli, sdk-cli, exec ...
+    title: str = ""                    # the agent's own title
+    models: dict[str, None] = field(default_factory=dict)
+    forked_from: str = ""
+    first_time: str = ""               # of any record: for sessions whose messages carry none
+    main: list[Draft] = field(default_factory=list)
+    agents: dict[str, list[Draft]] = field(default_factory=dict)
+    agent_titles: dict[str, str] = field(default_factory=dict)
+    unknown: Counter = field(default_factory=Counter)
+    broken: int = 0                    # lines that are no JSON; each costs only itself
+    start: int = 0                     # where this reading began
+    end: int = 0                       # where it ended: at the end of the last whole line
+    restart: int = 0                   # where a later reading may start: nothing before it is still open
+    before: int = 0                    # main-line messages before `restart`
+    memory: dict[str, Any] = field(default_factory=dict)   # what parse() must be given again at `restart`
+
+
+def module(name: str) -> Any:
+    """The format module of a Source.format."""
+    return importlib.import_module(f"session_formats.{name}")
+
+
+# ---------------------------------------------------------------- lines
+
+_DECODER = json.JSONDecoder()
+
+
+def whole_lines(data: bytes, start: int) -> int:
+    """The end of the last whole line: after the last newline, or of the file where its last line is complete JSON."""
+    end = data.rfind(b"\n", start) + 1 or start
+    tail = data[end:].strip()
+    if not tail:
+        return len(data) if end else end
+    return len(data) if tail[:1] == b"{" and decoded(tail) else end
+
+
+def decoded(line: bytes) -> list[Any]:
+    """The JSON values on a line: one, several glued together, or none when it is broken.
+
+    Slow and tolerant: for lines that orjson refuses (lone surrogates, bytes that are not UTF-8, a BOM, NULs)."""
+    text = line.decode("utf-8", "replace").strip("\ufeff\0\r\n\t ")
+    found, at = [], 0
+    while at < len(text):
+        try:
+            value, at = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return []
+        found.append(value)
+        while at < len(text) and text[at] in " \t\r\0":
+            at += 1
+    return found
+
+
+def read_records(data: bytes, start: int, reading: Reading, take: Callable[[dict, int], None]) -> None:
+    """Give every record from `start` to `take(record, offset of its line)`; count broken lines; set reading.end."""
+    reading.end = whole_lines(data, start)
+    offset, loads = start, orjson.loads
+    lines = (data if not start and reading.end == len(data) else data[start:reading.end]).split(b"\n")
+    for line in lines:
+        at, offset = offset, offset + len(line) + 1
+        try:
+            record = loads(line)
+        except ValueError:
+            if not line.strip(b"\0\r\t \xef\xbb\xbf"):
+                continue
+            values = decoded(line)
+            reading.broken += not values
+            for value in values:
+                if isinstance(value, dict):
+                    take(value, at)
+            continue
+        if type(record) is dict:
+            take(record, at)
+        else:
+            reading.unknown["(not a record)"] += 1
+
+
+# ---------------------------------------------------------------- ids
+
+def full_id(ident: Any) -> str:
+    """A record's own id, '' when it has none. Eight or twelve characters would pass for a short id, so those are hashed."""
+    if not isinstance(ident, str) or not ident:
+        return ""
+    return ident if len(ident) > 12 else wl.sha(ident)
+
+
+def normalised(text: str) -> str:
+    """What two records of one utterance share: their words."""
+    return " ".join(text.split())
+
+
+def weak_id(session: str, role: str, text: str, ordinal: int) -> str:
+    """The id of a message whose record has none: of what was said, and how often it had been said before."""
+    return wl.sha(f"{session}\0{role}\0{normalised(text)}\0{ordinal}")
+
+
+# ---------------------------------------------------------------- what a person said
+
+def own_words(text: str) -> str:
+    """The text without the blocks that programs put into it."""
+    if "<system-reminder>" in text or "<memex-wake-up>" in text:
+        text = INJECTED.sub("", text)
+    return text
+
+
+# ---------------------------------------------------------------- tools
+
+@dataclass(frozen=True)
+class Tools:
+    """How tool traffic is kept: the seams of extract-sessions."""
+    keep: frozenset[str] = frozenset({"Bash", "Skill"})
+    summarize: frozenset[str] = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
+    max_lines: int = 200
+
+    def call(self, name: str, given: Any) -> Call:
+        return Call(name, self._argument(name, given), given if name in self.summarize else None)
+
+    def answer(self, call: Call, text: str) -> None:
+        """Join a call with what came of it."""
+        if call.name in self.keep:
+            call.output = cut_output(own_words(text), self.max_lines)
+        elif call.name in self.summarize:
+            if call.name not in _CHANGED and (said := wl.one_line(own_words(text)[:1000], 160)):
+                call.argument = f"{call.argument}: {said}" if call.argument else said
+            call.given = None
+        elif call.name == "AskUserQuestion" and text:
+            call.argument = wl.one_line(text.removeprefix("User has answered your questions: "), ARGUMENT_CHARACTERS)
+
+    def _argument(self, name: str, given: Any) -> str:
+        if not isinstance(given, dict):
+            return _short(given)
+        if name == "Bash":
+            return _short(given.get("command"))
+        if name in _CHANGED:
+            path = _short(given.get("file_path") or given.get("notebook_path") or given.get("path"))
+            change = _CHANGED[name](given) if name in self.summarize else ""
+            return f"{path}: {change}" if change else path
+        if name in ("Grep", "Glob") and given.get("path"):
+            return f"{_short(given.get('pattern'))} in {_short(given['path'])}"
+        for key in TELLING:
+            if value := given.get(key):
+                return _short(value)
+        return next((_short(v) for v in given.values() if isinstance(v, str) and v), "")
+
+
+# The keys whose value says most about a call, the most telling first.
+TELLING = ("file_path", "notebook_path", "path", "skill", "description", "subject", "query", "url", "command", "cmd",
+           "pattern", "question", "title", "name", "prompt", "taskId", "task_id", "id")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        return value[:2 * ARGUMENT_CHARACTERS]
+    if isinstance(value, (list, tuple)):
+        return " ".join(_short(v) for v in value[:40])[:2 * ARGUMENT_CHARACTERS]
+    return "" if value is None else str(value)[:ARGUMENT_CHARACTERS]
+
+
+def _lines(text: Any) -> int:
+    return text.count("\n") + (not text.endswith("\n")) if isinstance(text, str) and text else 0
+
+
+def _first_line(text: Any) -> str:
+    start = text[:400].strip() if isinstance(text, str) else ""
+    return wl.one_line(start.split("\n", 1)[0], 100)
+
+
+def _edit(given: dict) -> str:
+    old, new = given.get("old_string"), given.get("new_string", given.get("new_source"))
+    return f"-{_lines(old)} +{_lines(new)} lines: {_first_line(new) or _first_line(old)}"
+
+
+def _edits(given: dict) -> str:
+    edits = [e for e in given.get("edits") or [] if isinstance(e, dict)]
+    old, new = sum(_lines(e.get("old_string")) for e in edits), sum(_lines(e.get("new_string")) for e in edits)
+    return f"{len(edits)} edits, -{old} +{new} lines: {_first_line(edits[0].get('new_string')) if edits else ''}"
+
+
+def _write(given: dict) -> str:
+    return f"{_lines(given.get('content'))} lines: {_first_line(given.get('content'))}"
+
+
+def patch_summary(patch: str) -> str:
+    """The files of an apply_patch text with the lines each loses and gains: 'src/a.py: -1 +3 lines'."""
+    files: list[list] = []
+    for line in patch.split("\n"):
+        if line.startswith("*** ") and (m := re.match(r"\*\*\* (Add|Update|Delete) File: (.+)", line)):
+            files.append([m[2].strip(), 0, 0, m[1]])
+        elif files and line[:1] in ("-", "+"):
+            files[-1][1 if line[0] == "-" else 2] += 1
+    return "; ".join(f"{p}: {'deleted' if verb == 'Delete' else f'-{old} +{new} lines'}" for p, old, new, verb in files)
+
+
+_CHANGED: dict[str, Callable[[dict], str]] = {
+    "Edit": _edit, "NotebookEdit": _edit, "MultiEdit": _edits, "Write": _write}
+
+
+def cut_output(text: str, max_lines: int) -> str:
+    """At most max_lines lines and MAX_OUTPUT_CHARACTERS characters, then how much was cut."""
+    lines = text.count("\n") + (not text.endswith("\n"))
+    if lines <= max_lines and len(text) <= MAX_OUTPUT_CHARACTERS:
+        return text
+    kept = "\n".join(text.split("\n", max_lines)[:max_lines])
+    if len(kept) > MAX_OUTPUT_CHARACTERS:
+        kept = kept[:kept.rfind("\n", 0, MAX_OUTPUT_CHARACTERS + 1)] if "\n" in kept[:MAX_OUTPUT_CHARACTERS + 1] else ""
+    if not kept:
+        return f"{text[:MAX_OUTPUT_CHARACTERS]}\n… {len(text) - MAX_OUTPUT_CHARACTERS} more characters"
+    return f"{kept}\n… {lines - kept.count(chr(10)) - 1} more lines"
+
+
+# ---------------------------------------------------------------- finding files
+
+def walk(folder: str, suffix: str = ".jsonl") -> Iterator[tuple[str, os.stat_result]]:
+    """(path, stat) of the files below a folder, sorted, links followed (each folder once); unreadable ones left out."""
+    seen: set[tuple[int, int]] = set()
+    stack = [folder]
+    while stack:
+        here = stack.pop()
+        try:
+            info = os.stat(here)
+            entries = sorted(os.scandir(here), key=lambda e: e.name)
+        except OSError:
+            continue          # vanished, or not ours to read: the same as not there
+        if (info.st_dev, info.st_ino) in seen:
+            continue
+        seen.add((info.st_dev, info.st_ino))
+        folders = []
+        for entry in entries:
+            try:
+                if entry.is_dir():
+                    folders.append(entry.path)
+                elif entry.name.endswith(suffix):
+                    yield entry.path, entry.stat()
+            except OSError:
+                continue      # a link into nowhere
+        stack += reversed(folders)

@@ -1,0 +1,360 @@
+"""Codex: `sessions/YYYY/MM/DD/rollout-<time>-<id>.jsonl`. Today every record is an envelope {timestamp, type, payload};
+until September 2025 the payloads stood bare, after a header without `type`."""
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+import orjson
+import session_formats as sf
+import wiki_lib as wl
+
+NAME = "codex"
+
+_ID = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.jsonl$")
+_STEM = re.compile(r"rollout-(?:\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-)?(.+)\.jsonl$")
+COPY_SECONDS = 0.3         # a subagent's rollout begins with its parent's history, written in one go
+SHELLS = frozenset({"shell", "shell_command", "exec_command", "local_shell", "container.exec", "exec", "functions.exec",
+                    "unified_exec", "write_stdin", "bash"})
+
+# What a program says in the person's role.
+_NOT_SAID = re.compile(
+    r"\s*(?:<(?:environment_context|user_instructions|subagent_notification|turn_aborted|recommended_plugins|user_action"
+    r"|INSTRUCTIONS|permissions|skills?_instructions|skill|apps_instructions|plugins_instructions|collaboration_mode"
+    r"|app-context|model_switch|personality_spec|multi_agent_mode|hook_prompt|local_context)\b"
+    r"|# AGENTS\.md instructions)")
+_CWD = re.compile(r"<cwd>(.*?)</cwd>|Current working directory: (.+)")
+_SHELL = re.compile(r"\s*<user_shell_command>\s*<command>(.*?)</command>", re.S)
+_PREAMBLE = re.compile(r"(?:Chunk ID: .*\n|Wall time:? .*\n|Process (?:exited with code|running with session ID) .*\n"
+                       r"|Original token count: .*\n|Exit code: .*\n|Script (?:completed|running|failed).*\n|Total output lines: .*\n)*"
+                       r"Output:\n")
+_QUIET = frozenset({
+    "token_count", "agent_reasoning", "exec_command_end", "patch_apply_end", "task_started", "task_complete",
+    "web_search_end", "mcp_tool_call_end", "sub_agent_activity", "thread_settings_applied", "collab_waiting_end",
+    "turn_aborted", "context_compacted", "collab_agent_spawn_end", "collab_agent_interaction_end", "collab_close_end",
+    "entered_review_mode", "exited_review_mode", "dynamic_tool_call_request", "dynamic_tool_call_response", "reasoning",
+    "ghost_snapshot", "agent_message", "status_update", "tool_call", "agent_reasoning_section_break", "plan_update",
+    "exec_command_begin", "patch_apply_begin", "mcp_tool_call_begin", "web_search_begin", "turn_diff", "error"})
+
+
+def sources(folder: str) -> list[sf.Source]:
+    """Rollout files of a `sessions` folder (or any folder that holds such files)."""
+    return [sf.Source(path, "codex", "main", "", info.st_size, info.st_mtime_ns)
+            for path, info in sf.walk(folder) if path.rsplit("/", 1)[-1].startswith("rollout-")]
+
+
+def recognises(head: bytes) -> bool:
+    """Does a file of unknown name begin as a rollout?"""
+    return b'"session_meta"' in head or b'"payload"' in head or b'"record_type"' in head or b'"instructions"' in head
+
+
+def session_of(source: sf.Source, head: bytes) -> tuple[str, str]:
+    """(session id, agent id): a subagent's rollout belongs to the session of its parent."""
+    named = _ID.search(source.path) or _STEM.search(source.path)
+    meta = _first_meta(head)
+    own = _text(meta.get("id")) or (named[1] if named else source.path.rsplit("/", 1)[-1].removesuffix(".jsonl"))
+    if parent := _parent(meta):
+        return parent, own
+    return own, ""
+
+
+def agent_title(source: sf.Source) -> str:
+    return ""              # it stands in the rollout itself
+
+
+def _first_meta(head: bytes) -> dict:
+    try:
+        record = orjson.loads(head.split(b"\n", 1)[0])
+    except ValueError:
+        return _clipped_meta(head.split(b"\n", 1)[0])
+    record = record if isinstance(record, dict) else {}
+    payload = record.get("payload")
+    return payload if isinstance(payload, dict) else record
+
+
+def _clipped_meta(line: bytes) -> dict:
+    """The ids of a first line longer than what was read of the file."""
+    found = {k: m[1].decode("utf-8", "replace") for k in ("id", "parent_thread_id", "forked_from_id")
+             if (m := re.search(rb'"' + k.encode() + rb'":\s*"([^"]+)"', line))}
+    if b'"subagent"' in line:
+        found["source"] = {"subagent": found.get("parent_thread_id", "")}
+    return found
+
+
+def _parent(meta: dict) -> str:
+    source = meta.get("source")
+    if not isinstance(source, dict) or "subagent" not in source:
+        return ""
+    spawned = source["subagent"]
+    spawn = spawned.get("thread_spawn") if isinstance(spawned, dict) else None
+    return (_text(meta.get("parent_thread_id")) or _text(spawn.get("parent_thread_id") if isinstance(spawn, dict) else "")
+            or _text(meta.get("forked_from_id")))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def parse(data: bytes, start: int, session: str, agent: str, tools: sf.Tools, memory: dict[str, Any]) -> sf.Reading:
+    """Read the records from `start`. `memory`: {"events": True} where prompts came as events before."""
+    reader = _Reader(agent or session, agent, tools, start, bool(memory.get("events")))
+    sf.read_records(data, start, reader.reading, reader.take)
+    reader.settle()
+    return reader.reading
+
+
+class _Reader:
+    def __init__(self, own: str, agent: str, tools: sf.Tools, start: int, events: bool):
+        self.own, self.agent, self.tools, self.events = own, agent, tools, events
+        self.reading = sf.Reading(start=start, restart=start)
+        self.messages: list[sf.Draft] = []
+        self.open: sf.Draft | None = None
+        self.calls: dict[str, sf.Call] = {}
+        self.waiting: set[str] = set()
+        self.twice: dict[int, str] = {}        # id(draft) -> item | event: drafts known from one side only
+        self.metas = 1 if start else 0
+        self.copied_until = 0.0                # records up to this moment are the parent's, copied
+
+    def take(self, r: dict, offset: int) -> None:
+        payload, kind, at = r.get("payload"), r.get("type"), _text(r.get("timestamp"))
+        if at and not self.reading.first_time:
+            self.reading.first_time = at
+        if self.copied_until and at:
+            if kind != "session_meta" and _seconds(at) < self.copied_until:
+                return
+            self.copied_until = 0.0
+        if isinstance(payload, dict):
+            if kind == "response_item":
+                self.item(payload, at)
+            elif kind == "event_msg":
+                self.event(payload, at)
+            elif kind == "session_meta":
+                self.meta(payload, at)
+            elif kind == "turn_context":
+                self.turn(payload, offset)
+            elif kind not in ("compacted", "world_state", "inter_agent_communication_metadata"):
+                self.reading.unknown[str(kind)] += 1
+        elif isinstance(kind, str):
+            self.item(r, at)
+        elif "id" in r and "record_type" not in r:
+            self.meta(r, at)                   # the header of the flat form
+        elif "record_type" not in r:
+            self.reading.unknown["(none)"] += 1
+
+    # --- facts
+
+    def meta(self, meta: dict, at: str) -> None:
+        self.metas += 1
+        own = _text(meta.get("id"))
+        if self.metas > 1 and own != self.own:             # a subagent's second line: its parent's, then the copied history
+            self.copied_until = _seconds(at) + COPY_SECONDS if at else 0.0
+            return
+        self.own, reading = own, self.reading
+        reading.cwd = reading.cwd or _text(meta.get("cwd"))
+        git, source = meta.get("git"), meta.get("source")
+        if isinstance(git, dict) and _text(git.get("branch")):
+            reading.branch = git["branch"]
+        if isinstance(source, str):
+            reading.entrypoint = source
+        elif self.agent and isinstance(source, dict):
+            reading.agent_titles[self.agent] = _agent_title(meta, source)
+        if not self.agent and _text(meta.get("forked_from_id")):
+            reading.forked_from = meta["forked_from_id"]
+
+    def turn(self, context: dict, offset: int) -> None:
+        """Each turn states its setting; between turns nothing is open, so that a later reading may start here."""
+        if model := _text(context.get("model")):
+            self.reading.models[model] = None
+        self.reading.cwd = self.reading.cwd or _text(context.get("cwd"))
+        self.open = None
+        if not self.waiting and not self.twice_open():
+            self.reading.restart, self.reading.before = offset, len(self.messages)
+            self.reading.memory = {"events": True} if self.events else {}
+
+    def twice_open(self) -> bool:
+        """True while the last message may yet be said a second time by the other side."""
+        return bool(self.messages) and id(self.messages[-1]) in self.twice and self.messages[-1].role == "user"
+
+    # --- what is said
+
+    def say(self, role: str, at: str, text: str, side: str, ident: str = "") -> None:
+        """Add a message known from one side (item or event); the same words from the other side right after are it again."""
+        last = self.messages[-1] if self.messages else None
+        if last is not None and last.role == role and last.text.strip() == text.strip():
+            other = self.twice.get(id(last))
+            if other and other != side:
+                del self.twice[id(last)]
+                last.id = last.id or ident
+                return
+        draft = sf.Draft(ident, role, at, text)
+        self.twice[id(draft)] = side
+        self.messages.append(draft)
+        self.open = draft if role == "assistant" else None
+
+    def event(self, p: dict, at: str) -> None:
+        kind = p.get("type")
+        if kind == "user_message":
+            self.events = True
+            images = p.get("images") or p.get("local_images")
+            text = _said(_text(p.get("message")))
+            marks = "\n".join(["[image]"] * len(images)) if isinstance(images, list) and "[Image #" not in text else ""
+            if whole := "\n".join(x for x in (text, marks) if x):
+                self.say("user", at, whole, "event")
+        elif kind == "agent_message":
+            if text := _text(p.get("message")):
+                self.say("assistant", at, text, "event")
+        elif kind == "thread_name_updated":
+            self.reading.title = _text(p.get("thread_name")) or self.reading.title
+        elif kind not in _QUIET:
+            self.reading.unknown[f"event {kind}"] += 1
+
+    def item(self, p: dict, at: str) -> None:
+        kind = p.get("type")
+        if kind == "message" or (kind is None and p.get("role")):
+            self.message(p, at)
+        elif kind in ("function_call", "custom_tool_call", "local_shell_call", "web_search_call"):
+            self.call(p, kind, at)
+        elif kind in ("function_call_output", "custom_tool_call_output", "local_shell_call_output"):
+            self.waiting.discard(_text(p.get("call_id")))
+            if call := self.calls.get(_text(p.get("call_id"))):
+                self.tools.answer(call, output_text(p.get("output")))
+        elif kind not in _QUIET:
+            self.reading.unknown[f"item {kind}"] += 1
+
+    def message(self, p: dict, at: str) -> None:
+        role, content, ident = p.get("role"), p.get("content"), sf.full_id(p.get("id"))
+        blocks = content if isinstance(content, list) else [{"text": content}]
+        texts = [t for b in blocks if isinstance(b, dict) and (t := _block(b))]
+        if role == "assistant":
+            if text := "\n\n".join(texts):
+                self.say("assistant", at, text, "item", ident)
+        elif role == "user":
+            if not self.reading.cwd:
+                self.reading.cwd = next((m[1] or m[2] for t in texts if (m := _CWD.search(t))), "").strip()
+            if text := "\n".join(words for t in texts if (words := _said(t))):
+                self.say("user", at, text, "item", ident)
+        elif role not in ("developer", "system", "function", "tool"):
+            self.reading.unknown[f"role {role}"] += 1
+
+    def call(self, p: dict, kind: str, at: str) -> None:
+        if self.open is None:
+            self.say("assistant", at, "", "both", sf.full_id(p.get("id")))
+        name, given = _call(p, kind)
+        call = self.tools.call(name, given)
+        if name == "Edit" and isinstance(given, str):
+            call.argument, call.given = wl.one_line(sf.patch_summary(given), sf.ARGUMENT_CHARACTERS), None
+        self.open.calls.append(call)
+        key = _text(p.get("call_id"))
+        if key and kind != "web_search_call":
+            self.calls[key] = call
+            self.waiting.add(key)
+
+    def settle(self) -> None:
+        """Where prompts came as events, items in the person's role are a program's; an event the items repeat later goes."""
+        items = {d.text.strip() for d in self.messages if d.role == "assistant" and self.twice.get(id(d)) != "event"}
+        kept: list[sf.Draft] = []
+        dropped = 0
+        for number, draft in enumerate(self.messages):
+            side = self.twice.get(id(draft))
+            if (draft.role == "user" and side == "item" and self.events) or (
+                    draft.role == "assistant" and side == "event" and draft.text.strip() in items):
+                if draft.calls and kept:
+                    kept[-1].calls += draft.calls
+                dropped += number < self.reading.before
+                continue
+            kept.append(draft)
+        self.reading.before -= dropped
+        if self.agent:
+            for draft in kept:
+                draft.role = "task" if draft.role == "user" else draft.role
+            self.reading.agents[self.agent] = kept
+        else:
+            self.reading.main = kept
+
+
+def _agent_title(meta: dict, source: dict) -> str:
+    spawned = source["subagent"] if "subagent" in source else ""
+    spawn = spawned.get("thread_spawn") if isinstance(spawned, dict) else None
+    more = spawn if isinstance(spawn, dict) else meta
+    words = [_text(more.get("agent_nickname")), _text(more.get("agent_role")), _text(spawned)]
+    return " ".join(w for w in words if w)
+
+
+def _seconds(at: str) -> float:
+    try:
+        return datetime.fromisoformat(at).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _block(block: dict) -> str:
+    text = block.get("text")
+    if isinstance(text, str) and text:
+        return "" if re.fullmatch(r"</?image\b[^>]*>", text.strip()) else text
+    return "[image]" if block.get("type") in ("input_image", "image") else ""
+
+
+def _said(text: str) -> str:
+    if "<" in text:
+        text = sf.own_words(text)
+        if shell := _SHELL.match(text):
+            return f"! {shell[1].strip()}"
+    return "" if not text.strip() or _NOT_SAID.match(text) else text
+
+
+def _call(p: dict, kind: str) -> tuple[str, Any]:
+    """(name, what it was given) in the house's words: a shell call is Bash, apply_patch is Edit."""
+    name = _text(p.get("name")) or kind.removesuffix("_call")
+    given: Any = p.get("arguments", p.get("input", p.get("action")))
+    if isinstance(given, str) and given[:1] == "{":
+        try:
+            given = orjson.loads(given)
+        except ValueError:
+            pass          # not JSON after all: the text itself is what it was given
+    bare = name.split("<|")[0].rsplit("__", 1)[-1]
+    if bare == "apply_patch":
+        return "Edit", given.get("input") or given.get("patch") or "" if isinstance(given, dict) else _text(given)
+    if bare in SHELLS or (isinstance(given, dict) and isinstance(given.get("command"), list)):
+        return "Bash", {"command": _command(given)}
+    if _text(p.get("namespace")):
+        name = f"{p['namespace']}::{name}"
+    return name, given
+
+
+def _command(given: Any) -> str:
+    if not isinstance(given, dict):
+        return _text(given)
+    command = given.get("command") or given.get("cmd") or given.get("chars") or given.get("source") or ""
+    if isinstance(command, list):
+        words = [str(w) for w in command]
+        if len(words) == 3 and words[0].rsplit("/", 1)[-1] in ("bash", "sh", "zsh") and words[1] in ("-lc", "-c"):
+            return words[2]
+        return " ".join(words)
+    return str(command)
+
+
+def output_text(output: Any) -> str:
+    """The text of one of the some twenty forms a call's output comes in."""
+    if isinstance(output, list):
+        output = "\n".join(_block(b) for b in output if isinstance(b, dict))
+    elif isinstance(output, dict):
+        output = output.get("content") or output.get("output") or ""
+    if not isinstance(output, str):
+        return "" if output is None else orjson.dumps(output).decode()
+    if output.startswith('{"') and '"output"' in output[:200] or output.startswith('{"metadata"'):
+        try:
+            inner = orjson.loads(output)
+        except ValueError:
+            return output
+        if isinstance(inner, dict) and isinstance(inner.get("output"), str):
+            output = inner["output"]
+    return _without_preamble(output)
+
+
+def _without_preamble(output: str) -> str:
+    head = _PREAMBLE.match(output)
+    if not head:
+        return output
+    code = re.search(r"(?:exited with code|Exit code:) (-?[1-9]\d*)", head[0])
+    return (f"exit code {code[1]}\n" if code else "") + output[head.end():]
