@@ -224,7 +224,7 @@ def parse_transcript(text: str) -> Transcript:
     found = list(_PART.finditer(text))
     main: list[Message | Shared] = []
     agents: list[tuple[str, str, list[Message]]] = []
-    for match, following in zip(found, [*found[1:], None], strict=True):
+    for match, following in zip(found, [*found[1:], None], strict=False):
         if match["role"]:
             chunk = text[match.end() + 1: following.start() if following else len(text)]
             message = _parse_message(match, chunk.removesuffix("\n").removesuffix("\n"))

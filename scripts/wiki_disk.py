@@ -314,6 +314,7 @@ class Wiki:
         with contextlib.ExitStack() as stack:
             held = False
             for edit in edits:
+                self.resolve(target_of(edit))
                 if not self._changes(edit):
                     continue
                 if DRY_RUN:
