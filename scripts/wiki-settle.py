@@ -1,0 +1,484 @@
+#!/usr/bin/env python3
+"""The meaning of a merge: recomputes what two machines both changed from its three versions, and mends what a plain merge
+doubled. wiki-sync.sh calls it with --commit, --pull and --push; alone it puts right what lies in WIKI_DIR and commits it.
+
+Nothing is asked and nothing is dropped: lists are joined, dates and versions take the later one, bodies are merged by
+section and bullet, transcripts by message, state by union; an edit wins over a removal, a person over a program.
+"""
+from __future__ import annotations
+
+import wiki_lib as wl
+
+import os
+import random
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from wiki_heal import heal, settle
+from wiki_merge import kind_of, merge_stations, settle_twins
+
+DATA = ("wiki", "conversations", "raw", "staging", "archive", "context", "reports")
+REMOTE = "wiki"                      # what git calls the remote that --remote names
+FETCH_SECONDS = 60                   # how long a remote may take to answer before the machine counts as offline
+PUSH_TRIES = 12                      # a push that lost the race is merged and tried again so often
+PUSH_JITTER_SECONDS = 0.4            # spread of the wait before the first new try; it grows with every one
+SETTLED = "refs/memex/settled"       # the last commit that was looked over for what plain merges leave
+
+_TEMP = re.compile(r"(?:^|/)\.[^/]*\.(\d+)\.tmp$")
+_OWN = re.compile(r"\.[\w-]+-state\.json$|wiki\.yaml$")
+_PLACE = re.compile(r"(wiki|archive)/([^/]+/[^/]+\.md)$")
+
+Tree = Mapping[str, str]             # path -> blob id
+
+
+def main() -> int | None:
+    parser = wl.parser(__doc__)
+    parser.add_argument("--commit", action="store_true", help="commit what changed in the data folders, whoever changed it")
+    parser.add_argument("--pull", action="store_true", help="commit, then merge what the remote has")
+    parser.add_argument("--push", action="store_true", help="commit, then push; a lost race is merged and tried again")
+    parser.add_argument("--status", action="store_true", help="say how things stand; writes nothing, asks no network")
+    parser.add_argument("--remote", metavar="URL", help="the remote of this wiki, from now on: a private one")
+    parser.add_argument("--quiet", action="store_true", help="say nothing of a remote that is missing or away")
+    args = parser.parse_args()
+    wiki = wl.Wiki()
+    if args.status:
+        return status(wiki)
+    with wl.run_lock():
+        wiki.init()
+        if not wiki.has_git:
+            raise wl.WikiError(f"{wiki.root}: is not a git repository; make it one with: git -C {wiki.root} init -b main")
+        if args.remote:
+            name_remote(wiki, args.remote)
+            if not (args.commit or args.pull or args.push):
+                return None
+        finish_merge(wiki, resumed=True)
+        committed = commit(wiki)
+        if args.pull or args.push:
+            exchange(wiki, args.pull, args.push, quiet=args.quiet and not committed)
+    return None
+
+
+# ---------------------------------------------------------------- what git knows
+
+def git_ok(wiki: wl.Wiki, *args: str) -> str | None:
+    """git's stdout without its last newline, None when it says no."""
+    try:
+        return wiki.git(*args).removesuffix("\n")
+    except wl.ToolError as error:
+        if error.rc is None:
+            raise
+        return None
+
+
+def tree(wiki: wl.Wiki, commit: str) -> Tree:
+    """{path: blob id} of a commit; links and submodules are none of ours."""
+    found = {}
+    for entry in wiki.git("ls-tree", "-r", "-z", commit).split("\0"):
+        if entry and entry.startswith("100"):
+            head, path = entry.split("\t", 1)
+            found[path] = head.split()[2]
+    return found
+
+
+def blobs(wiki: wl.Wiki, ids: Iterable[str]) -> dict[str, str]:
+    """{blob id: text} in one process. A nonce starts each header, so that no content can be taken for one."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    nonce = os.urandom(16).hex()
+    out = wl.run_tool(["git", "-C", str(wiki.root), "cat-file", f"--batch={nonce} %(objectname)"], timeout=120,
+                      input="".join(f"{i}\n" for i in wanted)).stdout
+    parts = (part.split("\n", 1) for part in out.split(f"{nonce} ")[1:])
+    return {ident: text.removesuffix("\n") for ident, text in parts}
+
+
+def is_data(path: str) -> bool:
+    """Whether a path is the suite's own: the data folders, the state files, wiki.yaml."""
+    return (path.split("/", 1)[0] in DATA) if "/" in path else bool(_OWN.match(path))
+
+
+def own_paths(wiki: wl.Wiki) -> list[str]:
+    """Pathspecs of what is committed, and nothing else; the ignore files only where the wiki is a repository of its own."""
+    own = [] if wiki.root.resolve() == wl.CHECKOUT else [".gitignore", ".gitattributes"]
+    return [*DATA, ":(glob).*-state.json", "wiki.yaml", *own]
+
+
+def tops(paths: Iterable[str]) -> list[str]:
+    """The folders and files at the root that hold these paths."""
+    return sorted({p.split("/", 1)[0] for p in paths})
+
+
+def changes(wiki: wl.Wiki) -> dict[str, str]:
+    """{path: git's two letters} of the data that differ from the last commit."""
+    out = wiki.git("status", "--porcelain", "-z", "-uall", "--no-renames", "--", *own_paths(wiki))
+    return {entry[3:]: entry[:2] for entry in out.split("\0") if entry}
+
+
+# ---------------------------------------------------------------- committing
+
+def commit(wiki: wl.Wiki) -> bool:
+    """Look over what changed, bring the indexes in step, commit it; True when there was something to commit."""
+    changed = {p: how for p, how in changes(wiki).items() if not dead_temp(wiki, p)}
+    head = git_ok(wiki, "rev-parse", "-q", "--verify", "HEAD")
+    settled = git_ok(wiki, "rev-parse", "-q", "--verify", SETTLED)
+    if not changed and head and head == settled:
+        return False
+    news = since(wiki, settled, head) if head != settled else set()
+    look_over(wiki, news | set(changed))
+    done = False
+    if changed := changes(wiki):
+        done = wiki.commit(tops(changed), diary(changed))
+        if done:
+            wl.say(diary(changed))
+    wiki.git("update-ref", SETTLED, "HEAD")
+    return done
+
+
+def since(wiki: wl.Wiki, old: str | None, new: str | None) -> set[str]:
+    """The paths that changed between two commits; all of `new` where the old one is not known."""
+    if not new:
+        return set()
+    found = old and git_ok(wiki, "diff", "--name-only", "--no-renames", "-z", old, new)
+    return {p for p in (found if found is not None else wiki.git("ls-files", "-z")).split("\0") if p}
+
+
+def dead_temp(wiki: wl.Wiki, path: str) -> bool:
+    """Whether this is the half-written file of a process that was killed; it is taken away."""
+    match = _TEMP.search(path)
+    if not match:
+        return False
+    try:
+        os.kill(int(match[1]), 0)
+    except ProcessLookupError:
+        (wiki.root / path).unlink(missing_ok=True)
+    except OSError:
+        pass              # somebody else's process: it lives
+    return True
+
+
+KINDS = (  # what the diary calls a path, in the order in which it tells of them
+    (r"conversations/.*/.*\.md$", "conversation", "conversations"),
+    (r"wiki/.*/.*\.md$", "page", "pages"),
+    (r"staging/.*/.*\.md$", "proposal", "proposals"),
+    (r"archive/.*/.*\.md$", "archived page", "archived pages"),
+    (r"raw/", "source", "sources"),
+    (r"reports/", "report", "reports"),
+)
+
+
+def diary(changed: Iterable[str]) -> str:
+    """The commit's subject: 'sync: 2 conversations, 1 page, 1 archived page'."""
+    counts = dict.fromkeys((one for _, one, _ in KINDS), 0)
+    for path in changed:
+        for pattern, one, _ in KINDS:
+            if re.match(pattern, path):
+                counts[one] += 1
+                break
+    told = [f"{counts[one]} {one if counts[one] == 1 else many}" for _, one, many in KINDS if counts[one]]
+    return "sync: " + (", ".join(told) or "what the programs remember")
+
+
+# ---------------------------------------------------------------- looking over a tree
+
+def look_over(wiki: wl.Wiki, paths: Iterable[str]) -> None:
+    """Put right what plain merges left in these files, settle pages that stand in two places, and regenerate the indexes."""
+    paths = sorted(p for p in paths if is_data(p))
+    today = wl.today()
+    edits: list[wl.Edit] = []
+    for path in paths:
+        text = wiki.text(path) if kind_of(path) in ("page", "prose", "conversation", "state") else None
+        if text is not None and (healed := heal(path, text, today)) != text:
+            edits.append(wl.Write(path=path, text=healed, why="mended after a plain merge"))
+    wiki.apply(edits)
+    for name in sorted({m[2] for p in paths if (m := _PLACE.match(p))}):
+        wiki.apply(twins(wiki, name))
+    regenerate(wiki, {p.split("/", 1)[0] for p in paths})
+
+
+def twins(wiki: wl.Wiki, name: str) -> list[wl.Edit]:
+    """The edits that settle a page which stands both in wiki/ and in archive/."""
+    here = {s: text for s in ("wiki", "archive") if (text := wiki.text(f"{s}/{name}")) is not None}
+    if len(here) < 2:
+        return []
+    settled = settle_twins(name, here, wl.today())
+    return ([wl.Write(path=f"{s}/{name}", text=t, why="stood in two places") for s, t in settled.items() if t != here[s]]
+            + [wl.Remove(f"{s}/{name}", why="stood in two places") for s in here if s not in settled])
+
+
+def regenerate(wiki: wl.Wiki, folders: set[str]) -> None:
+    """The generated files, from the files in these folders that they are made of; never merged."""
+    if folders & {"wiki", "archive"}:
+        folders |= {"wiki", "archive"}
+    wiki.apply([wiki.page_index(s) for s in wl.STATIONS if s in folders], quiet=True)
+    script = wl.SCRIPTS / "update-conversation-index.py"
+    if folders & {"conversations", "context", "wiki.yaml"} and script.exists():
+        done = wl.run_tool([str(script)], timeout=600, check=False)
+        if done.rc:
+            wl.warn("conversation index", f"{wl.one_line(done.stderr, 200)}; run {script.name} by hand")
+
+
+# ---------------------------------------------------------------- merging
+
+@dataclass(frozen=True)
+class Sides:
+    """The trees of a merge, and what their blobs say."""
+    base: Tree
+    ours: Tree
+    theirs: Tree
+    texts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def both_changed(self) -> list[str]:
+        paths = {**self.ours, **self.theirs, **self.base}
+        return sorted(p for p in paths if len({t.get(p) for t in (self.base, self.ours, self.theirs)}) > 1
+                      and self.base.get(p) != self.ours.get(p) != self.theirs.get(p) != self.base.get(p))
+
+    @property
+    def both_touched(self) -> list[str]:
+        """Names of pages (folder/slug.md) whose whereabouts or words both sides changed."""
+        names = {m[2] for p in {**self.ours, **self.theirs} if (m := _PLACE.match(p))}
+        return sorted(n for n in names if self._where(self.base, n) != self._where(self.ours, n)
+                      != self._where(self.theirs, n) != self._where(self.base, n))
+
+    @staticmethod
+    def _where(side: Tree, name: str) -> tuple[str | None, ...]:
+        return tuple(side.get(f"{s}/{name}") for s in ("wiki", "archive"))
+
+    def text(self, side: Tree, path: str) -> str | None:
+        return self.texts.get(side.get(path, ""))
+
+    def stations(self, side: Tree, name: str, staged: bool = False) -> dict[str, str]:
+        """{station: text} of a page; of the base, its proposal counts where there was no page yet."""
+        found = {s: t for s in ("wiki", "archive") if (t := self.text(side, f"{s}/{name}")) is not None}
+        proposal = self.text(side, f"staging/{name}")
+        return {"staging": proposal} if staged and not found and proposal is not None else found
+
+
+def merge(wiki: wl.Wiki, other: str) -> bool:
+    """Bring `other` into this branch; False when all of it was here. One merge commit, or a step forward."""
+    if git_ok(wiki, "merge-base", "--is-ancestor", other, "HEAD") is not None:
+        return False
+    old = wiki.git("rev-parse", "HEAD").strip()
+    if git_ok(wiki, "merge-base", "--is-ancestor", "HEAD", other) is not None:
+        wiki.git("merge", "-q", "--ff-only", other)
+        look_over(wiki, since(wiki, old, other))
+        if changed := changes(wiki):
+            wiki.commit(tops(changed), f"sync: settled {len(changed)} files")
+        wiki.git("update-ref", SETTLED, "HEAD")
+        return True
+    try:
+        # Renames are followed by merge_stations, which knows what a page is; git would guess.
+        wiki.git("merge", "-q", "--no-commit", "--no-ff", "--allow-unrelated-histories", "-X", "no-renames", other)
+    except wl.ToolError:
+        if not merge_heads(wiki):
+            raise
+    finish_merge(wiki)
+    return True
+
+
+def merge_heads(wiki: wl.Wiki) -> list[str]:
+    """The commits that a merge under way brings in; none when there is no such merge."""
+    place = wiki.root / wiki.git("rev-parse", "--git-path", "MERGE_HEAD").strip()
+    return place.read_text().split() if place.exists() else []
+
+
+def finish_merge(wiki: wl.Wiki, resumed: bool = False) -> None:
+    """Recompute all that both sides changed and commit the merge; nothing to do where none is under way. `resumed`: it was
+    found half-done, and what a person has written into it since is kept."""
+    heads = merge_heads(wiki)
+    if not heads:
+        return
+    if len(heads) > 1:
+        raise wl.WikiError(f"{wiki.root}: a merge of {len(heads) + 1} branches is under way; finish it by hand with git commit")
+    sides = read_sides(wiki, heads[0])
+    results = recompute(wiki, sides)
+    if stuck := sorted(set(unmerged(wiki)) - set(results)):
+        if not resumed:
+            wiki.git("merge", "--abort")
+        raise wl.WikiError(f"{stuck[0]}: both sides changed it and it is not the wiki's own; merge it by hand: git merge {heads[0][:10]}")
+    if resumed:
+        results = {p: with_later_words(wiki, sides, p, t) for p, t in results.items()}
+    wiki.apply([wl.Write(path=p, text=t) if t is not None else wl.Remove(p) for p, t in results.items()], quiet=True)
+    look_over(wiki, {p for p in {**sides.ours, **sides.theirs} if sides.ours.get(p) != sides.theirs.get(p)} | set(results))
+    wiki.git("add", "-A", "--", *tops([*changes(wiki), *results]))
+    news = [p for p, i in sides.theirs.items() if i not in (sides.base.get(p), sides.ours.get(p))]
+    subject = diary(news or sides.theirs).replace("sync:", "sync: from elsewhere:", 1)
+    wiki.git("commit", "-q", "--no-verify", "-m", subject, *(["-m", settled_note(results)] if results else []))
+    wiki.git("update-ref", SETTLED, "HEAD")
+    wl.say(subject)
+
+
+def settled_note(results: Iterable[str]) -> str:
+    listed = sorted(results)
+    more = [f"and {len(listed) - 20} more"] if len(listed) > 20 else []
+    return "\n".join(["Both sides had changed:", *(f"- {p}" for p in listed[:20]), *more])
+
+
+def unmerged(wiki: wl.Wiki) -> list[str]:
+    return [e.split("\t", 1)[1] for e in wiki.git("ls-files", "-u", "-z").split("\0") if e]
+
+
+def read_sides(wiki: wl.Wiki, other: str) -> Sides:
+    """The three trees, with the texts of all that both sides changed."""
+    bases = (git_ok(wiki, "merge-base", "--all", "HEAD", other) or "").split()
+    ours, theirs = tree(wiki, "HEAD"), tree(wiki, other)
+    base, joined = common_base(wiki, [tree(wiki, b) for b in sorted(bases)])
+    sides = Sides(base, ours, theirs)
+    wanted = {p for p in sides.both_changed if wanted_path(p)}
+    wanted |= {f"{s}/{n}" for n in sides.both_touched for s in (*wl.STATIONS,)}
+    ids = {side[p] for side in (base, ours, theirs) for p in wanted if p in side}
+    return Sides(base, ours, theirs, {**blobs(wiki, ids - set(joined)), **joined})
+
+
+def common_base(wiki: wl.Wiki, bases: list[Tree]) -> tuple[Tree, dict[str, str]]:
+    """One base of several: a file they differ on is their merge, under a name of its own."""
+    if len(bases) < 2:
+        return (bases or [{}])[0], {}
+    base = {p: i for b in bases for p, i in b.items()}
+    joined: dict[str, str] = {}
+    for path in base:
+        ids = sorted({b[path] for b in bases if path in b})
+        if len(ids) > 1 and wanted_path(path):
+            texts = blobs(wiki, ids)
+            text: str | None = None
+            for ident in ids:
+                text = texts[ident] if text is None else settle(path, None, text, texts[ident], wl.today())[path]
+            base[path] = "+".join(ids)
+            joined[base[path]] = str(text)
+    return base, joined
+
+
+def wanted_path(path: str) -> bool:
+    """Whether a file is recomputed rather than left to git: the data, and the files that say how git treats them."""
+    return is_data(path) or path in (".gitignore", ".gitattributes")
+
+
+def recompute(wiki: wl.Wiki, sides: Sides) -> dict[str, str | None]:
+    """{path: what it is to hold} for all that both sides changed, from the three versions alone."""
+    today = wl.today()
+    results: dict[str, str | None] = {}
+    for path in sides.both_changed:
+        if not wanted_path(path) or _PLACE.match(path):
+            continue
+        versions = [sides.text(side, path) for side in (sides.base, sides.ours, sides.theirs)]
+        if any(v and "\0" in v for v in versions):
+            continue                                # not text: git's business
+        results |= settle(path, *versions, today)
+    for name in sides.both_touched:
+        three = [{s: heal(f"{s}/{name}", t, today) for s, t in sides.stations(side, name, side is sides.base).items()}
+                 for side in (sides.base, sides.ours, sides.theirs)]
+        results |= merge_stations(name, *three, today)
+    return results
+
+
+def with_later_words(wiki: wl.Wiki, sides: Sides, path: str, text: str | None) -> str | None:
+    """The recomputed file, with the lines that somebody wrote into the half-merged one on disk."""
+    now = wiki.text(path)
+    if now is None or text is None:
+        return text
+    known = {line for side in (sides.base, sides.ours, sides.theirs) for line in (sides.text(side, path) or "").split("\n")}
+    new = [x for x in now.split("\n") if x not in known and not re.match(r"<<<<<<< |=======$|>>>>>>> |\|{7} ", x)]
+    if not new:
+        return text
+    return settle(path, None, text, now, wl.today())[path]
+
+
+# ---------------------------------------------------------------- the remote
+
+def name_remote(wiki: wl.Wiki, url: str) -> None:
+    """Remember the remote of this wiki. A git remote of its own: `origin` stays where the program or the clone came from."""
+    name = git_ok(wiki, "config", "--get", "memex.remote") or REMOTE
+    if git_ok(wiki, "remote", "get-url", name) == url:
+        wiki.git("config", "memex.remote", name)
+        return
+    taken = git_ok(wiki, "remote", "get-url", name) is not None
+    wiki.git("remote", "set-url" if taken else "add", name, url)
+    wiki.git("config", "memex.remote", name)
+    wl.say(f"remote: {shown(url)}")
+
+
+def shown(url: str) -> str:
+    """A URL without the password in it."""
+    return re.sub(r"://[^/@]*@", "://", url)
+
+
+def exchange(wiki: wl.Wiki, pull: bool, push: bool, quiet: bool) -> None:
+    """Pull, push, and again as long as somebody else was quicker. Without a remote or a network: said, and no failure."""
+    remote = git_ok(wiki, "config", "--get", "memex.remote")
+    branch = git_ok(wiki, "symbolic-ref", "-q", "--short", "HEAD")
+    if not branch:
+        raise wl.WikiError(f"{wiki.root}: no branch is checked out; go back to it with: git -C {wiki.root} checkout main")
+    if not remote:
+        return away(quiet, "no remote is named for this wiki; name one with wiki-sync.sh --remote URL")
+    for attempt in range(PUSH_TRIES):
+        if pull or attempt:
+            try:
+                wiki.git("fetch", "-q", "--no-tags", remote, timeout=FETCH_SECONDS)
+            except wl.ToolError as error:
+                return away(quiet, reason(error))
+            theirs = f"refs/remotes/{remote}/{branch}"
+            if git_ok(wiki, "rev-parse", "-q", "--verify", theirs):
+                merge(wiki, theirs)
+        if not push or pushed(wiki, remote, branch, quiet):
+            return None
+        time.sleep(random.uniform(0.05, PUSH_JITTER_SECONDS) * (attempt + 1))
+    wl.warn(remote, f"others pushed first {PUSH_TRIES} times in a row; committed here, the next sync pushes it")
+
+
+def pushed(wiki: wl.Wiki, remote: str, branch: str, quiet: bool) -> bool:
+    """Push; False when the race was lost."""
+    head, theirs = (git_ok(wiki, "rev-parse", "-q", "--verify", r) for r in ("HEAD", f"refs/remotes/{remote}/{branch}"))
+    if head == theirs:
+        return True
+    upstream = [] if git_ok(wiki, "config", "--get", f"branch.{branch}.remote") else ["-u"]
+    try:
+        wiki.git("push", "-q", *upstream, remote, f"HEAD:refs/heads/{branch}", timeout=FETCH_SECONDS * 5)
+    except wl.ToolError as error:
+        if re.search(r"\[rejected\]|fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value",
+                     error.stderr):
+            return False
+        if "[remote rejected]" in error.stderr:
+            raise wl.WikiError(f"{remote}: {reason(error)}; committed here, not pushed") from error
+        away(quiet, reason(error))
+    return True
+
+
+def away(quiet: bool, why: str) -> None:
+    if not quiet:
+        wl.say(f"committed here, not pushed: {why}")
+
+
+def reason(error: wl.ToolError) -> str:
+    """The telling line of what git said, without what a URL may carry."""
+    lines = [x.strip() for x in error.stderr.splitlines() if x.strip()] or [str(error)]
+    telling = [x for x in lines if x.startswith(("fatal:", "error:", "ssh:", "! ["))] or lines
+    return shown(wl.one_line(telling[0].removeprefix("fatal: "), 200))
+
+
+# ---------------------------------------------------------------- status
+
+def status(wiki: wl.Wiki) -> int | None:
+    """How things stand, by what is known here."""
+    if not wiki.has_git:
+        wl.say(f"{wiki.root}: no wiki here yet" if not wiki.root.exists() else f"{wiki.root}: not a git repository")
+        return None
+    remote = git_ok(wiki, "config", "--get", "memex.remote")
+    branch = git_ok(wiki, "symbolic-ref", "-q", "--short", "HEAD") or "(detached)"
+    url = remote and git_ok(wiki, "remote", "get-url", remote)
+    wl.say(f"wiki: {wiki.root} on {branch}")
+    wl.say(f"remote: {shown(url)}" if url else "remote: none named for this wiki (wiki-sync.sh --remote URL); nothing is pushed")
+    changed = changes(wiki)
+    wl.say(f"to commit: {diary(changed).removeprefix('sync: ')}" if changed else "to commit: nothing")
+    if merge_heads(wiki):
+        wl.say("a merge is half-done; the next sync finishes it")
+    counts = remote and git_ok(wiki, "rev-list", "--left-right", "--count", f"HEAD...refs/remotes/{remote}/{branch}")
+    if counts:
+        ahead, behind = counts.split()
+        wl.say(f"since the last exchange: {ahead} commits to push, {behind} to merge")
+    return None
+
+
+if __name__ == "__main__":
+    wl.run(main)
