@@ -38,10 +38,11 @@ PLACEHOLDER_WORDS = frozenset("""
 """.split())
 WORDS = re.compile(r"[a-z]+", re.I)
 NOT_A_LITERAL = re.compile(
-    r"""[<${%*#@?!]|\.{1,2}/|~?/|[a-z]:[\\/]|https?:|file:|env[.:(]|process\.|os\.|secrets?\.|vault:|op://|ref[+:]"""
+    r"""<|\$[A-Za-z_({]|\{|%[A-Za-z({]|\*{2}|\.{1,2}/|~?/|[a-z]:[\\/]|https?:|file:|env[.:(]|process\.|os\.|secrets?\.|vault:|op://|ref[+:]"""
     r"""|data:|sha\d+[:-]|arn:|\[|['"`]""", re.I)
 ELIDED = re.compile(r"x{4,}|\*{3,}|\.{3}|…|•|\$\{|\{\{|REDACTED|%[sdv]\b|<[\w -]+>|(.)\1{7}", re.I)
 DOTTED_NAME = re.compile(r"[A-Za-z_][\w-]*(?:(?:\.|->|::)[A-Za-z_]\w*)+")
+SYMBOL_INSIDE = re.compile(r"\w[!@#$%^&*+=~]+\w")
 IDENTIFIER = re.compile(r"(?:[A-Za-z]+[._:/-]+)*[A-Za-z]*\d{0,2}")
 
 
@@ -65,9 +66,9 @@ def looks_secret(match: re.Match[str]) -> bool:
     if as_in_a_shell:
         return not DOTTED_NAME.fullmatch(value)
     if IDENTIFIER.fullmatch(value):
-        return False
+        return bool(match["quote"]) and len(value) >= 20 and value.isalnum() and not is_camel(value)
     if match["quote"]:
-        return any(map(str.isdigit, value)) or (len(value) >= 20 and value.isalnum() and not is_camel(value))
+        return any(map(str.isdigit, value)) or SYMBOL_INSIDE.search(value) is not None
     return any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and not DOTTED_NAME.fullmatch(value)
 
 
@@ -145,7 +146,7 @@ TOKENS = (
     token("google-oauth-token", "ya29.", r"ya29\.[A-Za-z0-9_-]{20,}"),
     token("azure-client-secret", "Q~", r"[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}"),
     token("azure-storage-key", "AccountKey SharedAccessKey",
-          r"(?:Account|SharedAccess)Key\s*=\s*(?P<value>[A-Za-z0-9+/%]{40,}={0,2})"),
+          r"(?:Account|SharedAccess)Key(?:\s*=\s*|%3D)(?P<value>[A-Za-z0-9+/%]{40,}={0,2})"),
     token("npm-token", "npm_", r"npm_[A-Za-z0-9]{36}" + END),
     token("pypi-token", "pypi-", r"pypi-(?![a-z-]{20})[A-Za-z0-9_-]{40,}"),
     token("docker-hub-token", "dckr_pat_ dckr_oat_", r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
@@ -210,14 +211,14 @@ TOKENS = (
     token("sourcegraph-token", "sgp_", r"sgp_(?:[a-fA-F0-9]{16}_|local_)?[a-fA-F0-9]{40}"),
     token("shippo-token", "shippo_", r"shippo_(?:live|test)_[a-f0-9]{40}"),
     token("flutterwave-key", "FLWSECK", r"FLWSECK(?:_TEST)?-[A-Za-z0-9]{12,}(?:-X)?"),
-    token("jwt", "eyJ", r"eyJ[A-Za-z0-9_-]{8,}\.(?:eyJ|[A-Za-z0-9_-])[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{10,}|\.)"
+    token("jwt", "eyJ", r"eyJ[A-Za-z0-9_-]{8,1500}+\.(?:eyJ|[A-Za-z0-9_-])[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{10,}|\.)"
                         r"(?:\.[A-Za-z0-9_-]+){0,2}"),
 )
 
 PEM_WORD = r"(?:[ +]|%20)"
 PEM_LABEL = rf"(?P<label>(?:[A-Z0-9]+{PEM_WORD}){{0,3}}PRIVATE{PEM_WORD}KEY(?:{PEM_WORD}BLOCK)?)"
 # What may stand between two lines of a block: line ends, real or escaped, indents, quotes, marks of a diff, line numbers.
-PEM_BREAK = r"(?:\s|\\{1,2}[nrt]|%0[AaDd]|%20|[\"'`,+>|#*-]|[0-9]{1,5}[\t→:|])"
+PEM_BREAK = r"(?:\s|\\{1,2}[nrt]|%0[AaDd]|%20|[\"'`,+>|#*]|-(?!--)|[0-9]{1,5}[\t→:|])"
 PEM = Rule(
     "pem-private-key", ("BEGIN",),
     re.compile(
@@ -239,30 +240,30 @@ SENTRY_DSN = Rule("sentry-dsn", ("://",),
                   re.compile(r"https?://(?P<value>[0-9a-f]{32}(?::[0-9a-f]{32})?)@[a-z0-9.-]*sentry"), "value")
 
 AUTH_HEADERS = (
-    Rule("bearer-token", ("earer ", "EARER "),
-         re.compile(r"\b[Bb](?:earer|EARER)[ \t]+(?P<value>(?=[^\s\"'`\\]*[0-9A-Z])[A-Za-z0-9_~+/.%-]{12,}=*)"),
+    Rule("bearer-token", ("earer", "EARER"),
+         re.compile(r"[Bb](?:earer|EARER)(?:[ \t]+|%20|\+)(?P<value>(?=[^\s\"'`\\]*[0-9A-Z])[A-Za-z0-9_~+/.%-]{12,}=*)"),
          "value", is_credential),
-    Rule("basic-auth", ("asic ", "ASIC "),
-         re.compile(r"(?i:authorization[\"'`\\]{0,3}\s*[:=]\s*[\"'`\\]{0,3}basic)[ \t]+"
+    Rule("basic-auth", ("asic", "ASIC"),
+         re.compile(r"(?i:authorization[\"'`\\]{0,3}\s*[:=]\s*[\"'`\\]{0,3}basic)(?:[ \t]+|%20|\+)"
                     r"(?P<value>[A-Za-z0-9+/]{8,}={0,2})"), "value", is_credential),
     Rule("authorization-header", ("uthorization", "UTHORIZATION"),
          re.compile(r"(?i:authorization[\"'`\\]{0,3}\s*[:=]\s*[\"'`\\]{0,3}(?:token|apikey|api-key|key|digest|bot|sso-key|"
                     r"bearer:)?)[ \t]*(?P<value>(?=[^\s\"'`\\]*[0-9])[A-Za-z0-9_~+/.:-]{16,}=*)(?![(\[])"),
          "value", is_credential),
     Rule("curl-user", ("-u", "--user"),
-         re.compile(r"\bcurl\b[^\n]{0,400}?\s(?:-u|--user)[ =]?[\"'\\]{0,2}[^\s:\"'$]{1,80}:(?P<value>[^\s\"'\\]{4,})"),
+         re.compile(r"curl\b[^\n]{0,400}?\s(?:-u|--user)[ =]?[\"'\\]{0,2}[^\s:\"'$]{1,80}:(?P<value>[^\s\"'\\]{4,})"),
          "value", is_password),
     Rule("sshpass", ("sshpass",),
-         re.compile(r"\bsshpass\s+-p\s*[\"'\\]{0,2}(?P<value>[^\s\"'\\]{4,})"), "value", is_password),
+         re.compile(r"sshpass\s+-p\s*[\"'\\]{0,2}(?P<value>[^\s\"'\\]{4,})"), "value", is_password),
     Rule("netrc-password", ("password",),
-         re.compile(r"\blogin\s+\S{1,80}\s+password\s+(?P<value>\S{6,})"), "value", is_password),
+         re.compile(r"login\s+\S{1,80}\s+password\s+(?P<value>\S{6,})"), "value", is_password),
 )
 
 COOKIE_NAME = (r"(?:[\w.-]*(?:sess(?:ion)?(?:[_-]?id)?|\bsid|token|auth|jwt|csrf|remember)[\w.-]*|connect\.sid|PHPSESSID|"
                r"JSESSIONID|ASP\.NET_SessionId|cf_clearance|__(?:Secure|Host)-[\w.-]+)")
 COOKIE = (
     Rule("cookie", ("ookie", "OOKIE"),
-         re.compile(rf"(?i:\bcookie[\"'`\\]{{0,3}}\s*[:=]\s*[\"'`\\]{{0,3}}(?:[\w.-]+=[^\s;]*;\s*){{0,30}}?{COOKIE_NAME})="
+         re.compile(rf"(?i:cookie[\"'`\\]{{0,3}}\s*[:=]\s*[\"'`\\]{{0,3}}(?:[\w.-]+=[^\s;]*;\s*){{0,30}}?{COOKIE_NAME})="
                     r"(?P<value>[^\s;\"'`\\,]{12,})"), "value", is_credential),
     Rule("session-cookie", ("PHPSESSID=", "JSESSIONID=", "connect.sid=", "SessionId="),
          re.compile(r"(?:PHPSESSID|JSESSIONID|connect\.sid|ASP\.NET_SessionId)=(?P<value>[^\s;\"'`\\,&]{12,})"),
@@ -271,9 +272,10 @@ COOKIE = (
 
 QUERY = Rule(
     "url-token", ("?", "&"),
-    re.compile(r"[?&](?:amp;)?(?i:access_token|id_token|refresh_token|auth_token|token|sig|signature|api_?key|apikey|key|"
-               r"client_secret|secret|code_verifier|password|passwd|pwd|auth|x-amz-signature|x-amz-security-token|"
-               r"x-goog-signature|awsaccesskeyid|jwt|session|sessionid|sid)"
+    re.compile(r"(?:[?&](?:amp;)?(?i:[\w-]{0,30}(?:token|secret|password|passwd|pwd)|"
+               r"(?:[\w-]{0,20}(?:api|access|secret|private|auth|account)[_-]?)?key)|"
+               # never a URL's first parameter
+               r"&(?:amp;)?(?i:sig|signature|x-amz-signature|x-goog-signature|auth|jwt|session|sessionid|sid|code_verifier))"
                r"=(?P<value>(?=[^&\s]*[0-9])[A-Za-z0-9_~+/.%=-]{10,})"), "value", is_credential)
 
 AWS_SECRET = Rule(
@@ -329,14 +331,14 @@ RULES: tuple[Rule, ...] = (PEM, PUTTY, *TOKENS, AWS_SECRET, SENTRY_DSN, URL_PASS
 # many is ten times slower. So the rare characters among the rules' literals are first folded into three, and for each
 # of the three one pattern is searched: at every anchor it looks at what stands around it.
 SMALL, SIGN, CAPITAL = "\x01", "\x02", "\x03"
-FOLDED = {SMALL: "bckpz:", SIGN: "_.-", CAPITAL: "ABCJKPZ~?&"}
+FOLDED = {SMALL: "bckpz", SIGN: "_.-", CAPITAL: "ABCJKPZ~&"}
 FOLD = {char: anchor for anchor, chars in FOLDED.items() for char in chars}
 FOLD_BYTES = bytes.maketrans("".join(FOLD).encode(), "".join(FOLD.values()).encode())
 
 WORD = r"[A-Za-z0-9\x01-\x03+/=%]"
 WORD = r"[A-Za-z0-9\x01-\x03+/=%]"
 PARTS = {
-    "<colon>": SMALL, "<sign>": SIGN, "<mark>": CAPITAL,
+    "<small>": SMALL, "<sign>": SIGN, "<mark>": CAPITAL,
     "<word>": WORD,
     "<alnum>": r"[A-Za-z0-9\x01\x03]",
     "<words>": r"[a-z\x01\x02/=]",
@@ -344,9 +346,10 @@ PARTS = {
     "<up>": r"[A-Z0-9\x03]",
     "<hex>": r"[0-9a-f\x01]",
     # a name goes on and is set to at least eight characters
-    "<set>": r"[\w\x01-\x03]{0,16}[\"'`\\]{0,4}(?:\x01[^\n=]{1,28}(?==))?[ \t]{0,3}[=\x01][>=|]?[\s\"'`\\+\x02]{0,24}"
+    "<set>": r"[\w\x01-\x03]{0,16}[\"'`\\]{0,4}(?::[^\n=]{1,28}(?==))?[ \t]{0,3}[=:][>=]?(?:[ \t]*[|>])?[\s\"'`\\+\x02]{0,24}"
              r"(?![$<{(\[*])[^\s\"'`\\(){}<>\[\]]{8}",
-    "<is>": r"[\"'`\\]{0,4}[ \t]{0,3}[=\x01]",
+    "<is>": r"[\"'`\\]{0,4}[ \t]{0,3}[=:]",
+    "<value>": r"(?:[ \t]+|%20|\+)[\"'\\]{0,2}[^\s\"'`\\$<{(*\x02][^\s\"'`\\<{(]{7}",
 }
 
 
@@ -367,7 +370,8 @@ def prefixed() -> str:
     last = "".join(sorted({literal[-2] for literals in before.values() for literal in literals}))
     looks = "|".join(f"(?<={'|'.join(sorted(literals))})" for _, literals in sorted(before.items()))
     # cheapest doubt first: long enough, not made of words, after a character that some literal ends in, after a literal
-    return f"(?=<alnum><word>{{14}}(?:(?<!<words>{{12}})|(?<=<low>{{14}})))(?<=[{last}]{SIGN})(?:{looks})"
+    return (f"(?=<alnum><word>{{14}}(?:(?<!<words>{{12}})|(?<=<low>{{14}})))(?:(?<=[{last}]{SIGN})(?:{looks})|"
+            "<hex>{40}|(?<=<alnum>{24}<sign><word>{6}<sign>)<word>{27})")      # airtable and discord: a run before it, too
 
 
 # Every rule must be hit by one of these wherever it matches, with a literal of the rule at most NEAR characters away.
@@ -375,30 +379,33 @@ def prefixed() -> str:
 GATE = (
     gate(SIGN,
          prefixed(),                                                            # ghp_ glpat- SG.
-         r"<hex>{40}", r"<word>{27}(?<=<alnum>{24}<sign><word>{6}<sign><word>{27})",    # airtable, discord
          r"us[0-9]",                                                            # mailchimp
-         r"u(?<=\s<sign>u)", r"user[ =]",                                       # curl -u
-         r"(?<=<sign><sign>)(?:<low>{1,20}<sign>){0,3}(?:pass|token|secret|key)<low>*[ \t]",
-         r"SessionId=", r"Lines<colon>"),
+         r"u(?<=\s<sign>u)[ \"'\\]{0,3}[^\s:]{1,80}:", r"user[ =][\"'\\]{0,2}[^\s:]{1,80}:",      # curl -u
+         r"(?<=<sign><sign>)(?:<low>{1,20}<sign>){0,3}(?:pass|token|secret|key)<low>*<value>",
+         r"SessionId=", r"Lines:"),
     gate(SMALL,
          r"e[ny]<set>", r"ie<is>", r"s(?:<sign>slack<sign>|/[0-9]{16})",        # token, key, cookie, hooks
          r"ass(?:<set>| <sign>p|word\s+\S{6})", r"wd<set>",                     # password, sshpass, netrc, pwd
-         r"i(?<=da<colon>i)<hex>{32}",                                          # dapi
+         r"i(?<=da<small>i)<hex>{32}",                                          # dapi
          r"re(?:t(?:<set>|<sign>?access)|dentials?<set>)",                      # secret, credential
-         r"earer\s", r"ation<is>",                                              # bearer, authorization
-         r"//(?:[^\s/@\x01]{0,100}<colon>[^\s/@]{4,256}@|<hex>{32})"),          # URL with a password, Sentry's
+         r"earer<value>", r"ation(?<=ori<small>ation)<is>"),                    # bearer, authorization
     gate(CAPITAL,
-         r"[BCKS][CI]A<up>{16}", r"Iza<word>{20}", r"A(?<=[0-9]<colon>AA)<word>{20}", r"T[AC]TT3",
+         r"[BCKS][CI]A<up>{16}", r"Iza<word>{20}", r"T[AC]TT3",
          r"KCp<word>{20}", r"A(?<=EAA)A<word>{20}", r"I(?<=LTAI)<word>{12}", r"[AT](?<=E<mark>[AT])K<word>{20}",
          r"<hex>{32}(?<=S<mark><hex>{32})",
          r"e[ny]<set>", r"E[NY]<set>", r"ie<is>", r"IE<is>",
-         r"ass(?:word|wd|phrase)<set>", r"ASS(?:WORD|WD|PHRASE)<set>", r"[aA][sS][sS]<is>", r"wd<set>", r"WD<set>",
+         r"ass(?:word|wd|phrase)<set>", r"ASS(?:WORD|WD|PHRASE)<set>", r"wd<set>", r"WD<set>",
+         r"(?:ASS|ass)(?:[\"'=\\]|(?:(?<=<sign><mark>...)|(?<=<low><mark>...))<is>)",
          r"ret<set>", r"RET(?:<set>|_?ACCESS)", r"redentials?<set>", r"REDENTIALS?<set>",
-         r"HPSESSID=", r"SESSIONID=", r"EGIN(?<=<sign><mark>EGIN)", r"earer\s", r"EARER\s", r"ATION<is>",
+         r"HPSESSID=", r"SESSIONID=", r"EGIN(?<=<sign><mark>EGIN)", r"earer<value>", r"EARER<value>", r"ATION<is>",
          r"<word>{8}(?:(?<=ey<mark><word>{8})|(?<=[Q6]<mark><word>{8}))",
          r"(?:amp;)?(?:sig|signature|auth|jwt|session|sessionid|sid|code_verifier)="),
+    gate(":",
+         r"//(?:[^\s/@:]{0,100}:[^\s/@]{4,256}@|<hex>{32})",                    # a password in a URL, Sentry's
+         r"AA(?<=[0-9]:AA)<word>{20}"),                                         # telegram
 )
 NEAR = 24
+LITERALS = tuple((literal, i) for i, rule in enumerate(RULES) for literal in rule.gate)
 
 
 def fold(text: str) -> bytes:
@@ -409,12 +416,14 @@ def fold(text: str) -> bytes:
 def suspected(text: str) -> list[Rule]:
     """The rules that may match in a text; none for nearly all texts."""
     folded = fold(text)
-    small, sign, capital = GATE
-    if not (small.search(folded) or sign.search(folded) or capital.search(folded)):
+    for pattern in GATE:
+        if pattern.search(folded):
+            break
+    else:
         return []
     hits = (match.span() for pattern in GATE for match in pattern.finditer(folded))
     near = "\n".join([text[max(0, start - NEAR):end + NEAR] for start, end in hits])
-    return [rule for rule in RULES if any(literal in near for literal in rule.gate)]
+    return [RULES[i] for i in sorted({i for literal, i in LITERALS if literal in near})]
 
 
 # ---- redacting ------------------------------------------------------------------------------------------------------
