@@ -5,9 +5,9 @@ There is no entropy rule: in a transcript everything is random-looking (digests,
 holes is worse than none. Pure: no disk, no clock, standard library only.
 
 How it is fast: nearly all text is clean, so the work is to say so cheaply. The *gate* is a list of rare characters
-(`_` before a long run, the `z` of authorization, the `k` of token), each with a short tail that must follow. It is
-loose, it only has to hit wherever a rule could; a text that it does not hit is returned as the very same object.
-Only a text that it hits meets the table, and there each rule has literals of its own before its pattern is tried.
+(the `_` of a prefix, the `z` of authorization, the `k` of token), each with what must follow it. It is loose, it only
+has to hit wherever a rule could; a text that it does not hit is returned as the very same object. A text that it hits
+meets those rules of the table that have one of their literals near a hit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from types import MappingProxyType
 
-REDACTOR_VERSION = 1     # `redactor:` in a transcript; raise it with every change of a rule, then old files are read again
+REDACTOR_VERSION = 1     # `redactor:` in a transcript; raised with every change of a rule, so that old files are read again
 
 SHORTEST = 12            # no rule matches fewer characters
 NONE: Mapping[str, int] = MappingProxyType({})
@@ -336,7 +336,6 @@ FOLD = {char: anchor for anchor, chars in FOLDED.items() for char in chars}
 FOLD_BYTES = bytes.maketrans("".join(FOLD).encode(), "".join(FOLD.values()).encode())
 
 WORD = r"[A-Za-z0-9\x01-\x03+/=%]"
-WORD = r"[A-Za-z0-9\x01-\x03+/=%]"
 PARTS = {
     "<small>": SMALL, "<sign>": SIGN, "<mark>": CAPITAL,
     "<word>": WORD,
@@ -353,13 +352,13 @@ PARTS = {
 }
 
 
-def folded(tail: str) -> str:
+def fold_tail(tail: str) -> str:
     """A tail is written as it is read; its letters are folded here."""
     return re.sub(r"<\w+>|\\.|\w", lambda m: PARTS.get(m[0]) or FOLD.get(m[0], m[0]), tail)
 
 
 def gate(anchor: str, *tails: str) -> re.Pattern[bytes]:
-    return re.compile(f"{anchor}(?:{'|'.join(map(folded, tails))})".encode())
+    return re.compile(f"{anchor}(?:{'|'.join(map(fold_tail, tails))})".encode())
 
 
 def prefixed() -> str:
@@ -404,7 +403,7 @@ GATE = (
          r"//(?:[^\s/@:]{0,100}:[^\s/@]{4,256}@|<hex>{32})",                    # a password in a URL, Sentry's
          r"AA(?<=[0-9]:AA)<word>{20}"),                                         # telegram
 )
-NEAR = 24
+NEAR = 24                # characters around a hit in which a rule's literal is looked for
 LITERALS = tuple((literal, i) for i, rule in enumerate(RULES) for literal in rule.gate)
 
 
@@ -449,7 +448,7 @@ def redact(text: str) -> tuple[str, Mapping[str, int]]:
 
 
 def redact_many(texts: Sequence[str]) -> list[tuple[str, Mapping[str, int]]]:
-    """`[redact(text) for text in texts]`, several times faster where the texts are many and short."""
+    """`[redact(text) for text in texts]`, from one scan over all of them: worth it where they are many and short."""
     results = [(text, NONE) for text in texts]
     folded = b"\0\n".join([text.encode("ascii", "replace") for text in texts]).translate(FOLD_BYTES)
     spots = {match.start() for pattern in GATE for match in pattern.finditer(folded)}
@@ -460,6 +459,7 @@ def redact_many(texts: Sequence[str]) -> list[tuple[str, Mapping[str, int]]]:
 
 
 def replace(rule: Rule, text: str) -> tuple[str, int]:
+    """The text with every secret that one rule finds replaced, and how many there were."""
     placeholder, pieces, end = f"[REDACTED:{rule.name}]", [], 0
     for match in rule.pattern.finditer(text):
         start, stop = match.span(rule.group)
