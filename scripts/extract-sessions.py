@@ -13,6 +13,9 @@ did not change is not even opened. Secrets are taken out before anything is writ
 """
 from __future__ import annotations
 
+import wiki_lib as wl
+
+import functools
 import gc
 import hashlib
 import os
@@ -23,8 +26,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
-
-import wiki_lib as wl
 
 # isort: split
 import orjson
@@ -145,55 +146,61 @@ def read_head(path: str) -> bytes:
 
 # ---------------------------------------------------------------- what is to be read
 
-def changed(source: sf.Source, entry: dict | None, force: bool) -> str:
+def changed(source: sf.Source, entry: dict, force: bool) -> str:
     """Why a file is to be read: new, grown, forced; '' when it is as it was."""
-    if entry is None or "session" not in entry:
+    if not entry:
         return "new"
     if force:
         return "forced"
     return "" if entry.get("size") == source.size and entry.get("mtime") == source.mtime else "grown"
 
 
-def plan(sources: Sequence[sf.Source], state: dict[str, dict], force: bool,
-         left_out: Callable[[dict, sf.Source], bool]) -> tuple[list[Group], list[str], dict[str, str]]:
-    """(groups to read, agent files whose session is not here, {path: why it could not be read})."""
+@dataclass
+class Plan:
+    """What a run will read. `waiting`: subagents' files whose session is not here (yet); `failed`: {path: why}."""
+    groups: list[Group] = field(default_factory=list)
+    waiting: list[File] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def plan(sources: Sequence[sf.Source], state: dict[str, dict], force: bool, left_out: Callable[[dict, sf.Source], bool],
+         has_transcript: Callable[[str], bool]) -> Plan:
+    """Decide what is to be read, and why; groups the files of one session."""
+    made = Plan()
     files: list[File] = []
-    failed: dict[str, str] = {}
-    waiting: list[File] = []
-    mains: Counter = Counter()
-    paths: dict[tuple[str, str], str] = {}
+    stand_ins: set[str] = set()
+    mains: Counter = Counter()                     # main files a session has
+    paths: dict[tuple[str, str], str] = {}         # its transcript, as far as the state knows
     for source in sources:
-        entry = state.get(source.path)
-        known = entry is not None and "session" in entry
-        if known and not entry.get("agent"):
-            mains[source.format, entry["session"]] += 1
-            if entry.get("path"):
-                paths[source.format, entry["session"]] = entry["path"]
-        if known and left_out(entry, source):
-            continue
+        entry = known if (known := state.get(source.path)) and "session" in known else {}
+        key = (source.format, entry.get("session", ""))
+        if entry and not entry.get("agent"):
+            mains[key] += 1
+            paths |= {key: entry["path"]} if entry.get("path") else {}
         reason = changed(source, entry, force)
-        if not reason and not (entry or {}).get("waiting"):
+        if entry and left_out(entry, source) or not reason and not entry.get("waiting"):
             continue
         try:
-            session, agent = (entry["session"], entry.get("agent", "")) if known else sf.module(source.format).session_of(
+            owner = sf.Owner(key[1], entry.get("agent", "")) if entry else sf.module(source.format).session_of(
                 source, read_head(source.path))
         except OSError as error:
-            failed[source.path] = error.strerror or str(error)
+            made.failed[source.path] = error.strerror or str(error)
             continue
-        file = File(source, session, agent, reason or "new", entry if known else {})
-        (waiting if agent else files).append(file)
-        mains[source.format, session] += not agent and not known
-    here = set(mains)
-    files += [f for f in waiting if (f.source.format, f.session) in here]
-    lost = [f for f in waiting if (f.source.format, f.session) not in here]
+        files.append(File(source, owner.session, owner.agent, reason or "new", entry))
+        stand_ins |= {source.path} if owner.stands_in else set()
+        if not owner.agent and not entry:
+            mains[source.format, owner.session] += 1
     grouped: dict[tuple[str, str], list[File]] = {}
     for file in files:
-        grouped.setdefault((file.source.format, file.session), []).append(file)
-    groups = [Group(key[0], key[1], tuple(group), paths.get(key, ""), mains[key] == 1) for key, group in grouped.items()]
-    for file in lost:
-        state[file.source.path] = {"size": file.source.size, "mtime": file.source.mtime, "session": file.session,
-                                   "agent": file.agent, "waiting": True}
-    return groups, [f.source.path for f in lost], failed
+        key = (file.source.format, file.session)
+        if file.agent and not mains[key] and not has_transcript(file.session):
+            if file.source.path not in stand_ins:
+                made.waiting.append(file)
+                continue
+            file = replace(file, agent="")
+        grouped.setdefault(key, []).append(file)
+    made.groups = [Group(*key, tuple(group), paths.get(key, ""), mains[key] <= 1) for key, group in grouped.items()]
+    return made
 
 
 # ---------------------------------------------------------------- reading a session
@@ -204,7 +211,7 @@ class Setting:
     wiki: wl.Wiki
     tools: sf.Tools
     cache: str
-    paths: dict[str, list[str]]          # id8 of a session -> transcripts that may be its own
+    paths: Callable[[], dict[str, list[str]]]      # id8 of a session -> transcripts that may be its own
 
 
 def read_file(file: File, session: str, tools: sf.Tools, whole: bool) -> tuple[sf.Reading, dict, str]:
@@ -272,7 +279,9 @@ def read_group(group: Group, setting: Setting) -> Outcome:
 
 def find_transcript(group: Group, setting: Setting, out: Outcome) -> str | None:
     """The text of the session's transcript, where there is one; it is known by its full session id, not by its name."""
-    for path in filter(None, [group.known_path, *setting.paths.get(wl.id8(group.session), ())]):
+    if not group.known_path and not setting.paths():
+        return None
+    for path in filter(None, [group.known_path, *setting.paths().get(wl.id8(group.session), ())]):
         text = setting.wiki.text(path)
         if text is not None and re.search(rf"^session_id: ['\"]?{re.escape(group.session)}['\"]?$", text[:4000], re.M):
             out.path, out.expect = path, wl.sha(text)
@@ -292,6 +301,8 @@ def judge(out: Outcome, readings: list[tuple[File, sf.Reading]], setting: Settin
         out.verdict = "transcript"
     elif readings and not any(any(r.agents.values()) for _, r in readings):
         out.verdict = "empty"
+    elif all(f.agent for f, _ in readings):
+        out.verdict = "waiting"
     for path, entry in out.entries.items():
         if out.verdict == "own":
             entry["own"] = True
@@ -621,8 +632,15 @@ class Run:
                 self.errors[path] = f"{lines} broken {'line' if lines == 1 else 'lines'}; the rest was read"
             else:
                 self.mended.add(path)
-            if out.verdict in ("empty", "nothing") and size <= TELLTALE_SIZE or out.verdict == "nothing":
+            if out.verdict == "nothing" or out.verdict == "empty" and size <= TELLTALE_SIZE:
                 self.state[path] = entry
+            elif out.verdict == "waiting":
+                self.wait(next(f for f in out.group.files if f.source.path == path))
+
+    def wait(self, file: File) -> None:
+        """Remember a subagent's file whose session is not here."""
+        self.state[file.source.path] = {"size": file.source.size, "mtime": file.source.mtime, "session": file.session,
+                                        "agent": file.agent, "waiting": True}
 
     def report(self) -> list[wl.Edit]:
         """The edit that brings reports/mine-errors.md up to date: a line a file, gone when it could be read."""
@@ -659,9 +677,11 @@ def save_state(wiki: wl.Wiki, state: dict[str, dict]) -> None:
 def known_transcripts(wiki: wl.Wiki) -> dict[str, list[str]]:
     """{id8: transcripts whose name ends so}; read only where the state does not know a session's transcript."""
     found: dict[str, list[str]] = {}
-    for path in wiki.files("conversations"):
-        if m := re.search(r"-([0-9a-f]{8,12})\.md$", path):
-            found.setdefault(m[1], []).append(path)
+    root = wiki.root / "conversations"
+    for wing in sorted(os.listdir(root)) if root.is_dir() else ():
+        for name in sorted(os.listdir(root / wing)) if (root / wing).is_dir() else ():
+            if m := re.search(r"-([0-9a-f]{8,12})\.md$", name):
+                found.setdefault(m[1], []).append(f"conversations/{wing}/{name}")
     return found
 
 
@@ -696,24 +716,32 @@ def extract(args: Any) -> int:
         wl.note("no sessions were found; try it on the examples: extract-sessions.py --sessions examples/sessions")
     wiki = wl.Wiki()
     run = begin(wiki, args.project, settings)
-    groups, waiting, failed = plan(sources, run.state, args.force, run.left_out)
-    run.errors |= failed
-    run.failures += len(failed)
-    made: list[bool] = []
+    made = plan(sources, run.state, args.force, run.left_out, lambda session: wl.id8(session) in run.setting.paths())
+    run.errors |= made.failed
+    run.failures += len(made.failed)
+    for file in made.waiting:
+        run.wait(file)
+    read_and_write(run, made.groups, save=bool(made.waiting))
+    wiki.apply(run.report(), quiet=not args.dry_run)
+    for file in made.waiting if args.dry_run else ():
+        wl.say(f"would wait for the session of {file.source.path}")
+    tell(run, len(sources), len(made.waiting))
+    return wl.EXIT_FAILED if run.failures else 0
+
+
+def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
+    """Read the groups batch by batch, write their transcripts, then remember that it was done."""
+    wiki, dry = run.wiki, wl.wiki_disk.DRY_RUN
     fresh = not wiki.root.exists() or not any(wiki.root.iterdir())
-    for batch in batches(groups):
-        start = (lambda: made.append(wiki.init())) if not made else (lambda: None)
-        outcomes = read_all(batch, run.setting, start, INIT_BYTES if fresh and not made else 0)
+    for number, batch in enumerate(batches(groups)):
+        begin = wiki.init if not number else lambda: None
+        outcomes = read_all(batch, run.setting, begin, INIT_BYTES if fresh and not number else 0)
         wiki.apply(run.edits(outcomes))
         # Pages first, then the memory of them: a crash in between repeats work and loses none.
-        if not args.dry_run:
-            wiki.save_state(WINGS_STATE, run.wings.memory()) if run.wings.new else None
-            save_state(wiki, run.state) if batch or waiting else None
-    wiki.apply(run.report(), quiet=not args.dry_run)
-    for path in waiting if args.dry_run else ():
-        wl.say(f"would wait for the session of {path}")
-    tell(run, len(sources), len(waiting))
-    return wl.EXIT_FAILED if run.failures else 0
+        if not dry and (batch or save):
+            if run.wings.new:
+                wiki.save_state(WINGS_STATE, run.wings.memory())
+            save_state(wiki, run.state)
 
 
 def begin(wiki: wl.Wiki, project: str, settings: dict[str, Any]) -> Run:
@@ -723,7 +751,7 @@ def begin(wiki: wl.Wiki, project: str, settings: dict[str, Any]) -> Run:
     tools = sf.Tools(frozenset(seams["KEEP_FULL_OUTPUT_TOOLS"] or ()), frozenset(seams["SUMMARIZE_TOOLS"] or ()),
                      int(seams["MAX_BASH_OUTPUT_LINES"]))
     wings = Wings(seams["PROJECT_MAP"] or {}, wiki.state(WINGS_STATE))
-    setting = Setting(wiki, tools, str(wl.cache_dir()), known_transcripts(wiki))
+    setting = Setting(wiki, tools, str(wl.cache_dir()), functools.cache(lambda: known_transcripts(wiki)))
     return Run(wiki, load_state(wiki), wings, setting, project, tuple(wl.as_list(settings.get("exclude"))),
                settings.get("mine_headless") is not False)
 

@@ -4,13 +4,13 @@ Pure but for reading `.git`; used where sessions are mined and where a search as
 """
 from __future__ import annotations
 
+import wiki_lib as wl
+
 import fnmatch
 import functools
 import os
 import re
 from collections.abc import Iterable, Mapping
-
-import wiki_lib as wl
 
 STATE = ".wings-state.json"
 

@@ -3,7 +3,7 @@
 A format module has
     NAME                       what `agent:` says in a transcript
     sources(folder)            the session files under a folder laid out as that agent does, as Source values
-    session_of(source, head)   (session id, agent id or ''): whose words a file holds, from its first bytes
+    session_of(source, head)   an Owner: whose words a file holds, from its first bytes
     parse(data, start, ...)    a Reading of the bytes from `start`, which is 0 or a Reading's `restart`
 Adding an agent is adding a file and naming it in FORMATS.
 
@@ -15,12 +15,15 @@ What becomes a message (the policy, the same for every agent)
 - Never a person's words, so left out: system reminders, hook output, task notifications, caveats, what the IDE has
   open, output of local commands, summaries of compaction, interruption notices, injected (meta) records, environment
   and instruction blocks, another agent's messages, and what this wiki itself put in (`<memex-wake-up>`).
+- A task notification, a background subagent's report, stands with the tool traffic, in full.
 - Thinking and progress are left out. Unknown records are skipped and counted.
 - Tool calls stand under the assistant message they follow; one without any opens a message without text.
 - A subagent's messages are filed under its id; the prompt its parent gave it has the role `task`.
 Order is the file's order, never that of the timestamps, which step backwards in most long sessions.
 """
 from __future__ import annotations
+
+import wiki_lib as wl
 
 import importlib
 import json
@@ -32,7 +35,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-import wiki_lib as wl
 
 FORMATS = ("claude_code", "codex")     # modules of this package, in the order in which a strange file is offered to them
 MAX_OUTPUT_CHARACTERS = 20_000         # of one tool call, whatever the number of lines
@@ -51,6 +53,15 @@ class Source:
     project: str = ""
     size: int = 0
     mtime: int = 0             # nanoseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose words a file holds. `agent`: the subagent's id, '' for the session itself; `stands_in`: such a file is the
+    session where that has none of its own."""
+    session: str
+    agent: str = ""
+    stands_in: bool = False
 
 
 class Draft:
@@ -201,6 +212,8 @@ class Tools:
             if call.name not in _CHANGED and (said := wl.one_line(own_words(text)[:1000], 160)):
                 call.argument = f"{call.argument}: {said}" if call.argument else said
             call.given = None
+        elif call.name == "TaskNotification":
+            call.output = cut_output(own_words(text), self.max_lines)
         elif call.name == "AskUserQuestion" and text:
             call.argument = wl.one_line(text.removeprefix("User has answered your questions: "), ARGUMENT_CHARACTERS)
 

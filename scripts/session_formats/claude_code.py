@@ -2,17 +2,18 @@
 session, or in `<session>/subagents/`."""
 from __future__ import annotations
 
+import wiki_lib as wl
+
 import json
 import re
 from typing import Any
 
 import session_formats as sf
-import wiki_lib as wl
 
 NAME = "claude-code"
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_SESSION, _AGENT = re.compile(rb'"sessionId":\s*"([^"]+)"'), re.compile(rb'"agentId":\s*"([^"]+)"')
+_SESSION = re.compile(rb'"sessionId":\s*"([^"]+)"')
 
 # Whole prompts that a program wrote in the person's name.
 _NOT_SAID = re.compile(
@@ -29,6 +30,7 @@ _COMMAND = re.compile(r"<command-name>\s*/?(.*?)\s*</command-name>", re.S)
 _ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.S)
 _SHELL = re.compile(r"<bash-input>(.*?)</bash-input>", re.S)
 _MEMORY = re.compile(r"<user-memory-input>(.*?)</user-memory-input>", re.S)
+_SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.S)
 _REFUSED = "the user said:\n"
 _AFTER_REFUSAL = "\n\nNote: The user's next message may contain"
 
@@ -62,20 +64,17 @@ def recognises(head: bytes) -> bool:
     return b'"sessionId"' in head or b'"uuid"' in head or b'"leafUuid"' in head
 
 
-def session_of(source: sf.Source, head: bytes) -> tuple[str, str]:
-    """(session id, agent id): the file's name where it is a UUID, else what its records say."""
-    stem = source.path.rsplit("/", 1)[-1].removesuffix(".jsonl")
-    if source.kind == "agent":
-        parts = source.path.split("/")
-        agent = stem.removeprefix("agent-")
-        if "subagents" in parts:
-            return parts[len(parts) - 1 - parts[::-1].index("subagents") - 1], agent
-        said = _SESSION.search(head)
-        return (said[1].decode("utf-8", "replace") if said else ""), agent
-    if _UUID.fullmatch(stem):
-        return stem, ""
+def session_of(source: sf.Source, head: bytes) -> sf.Owner:
+    """The session is the file's name where that is a UUID, else what its records say."""
+    parts = source.path.split("/")
+    stem = parts[-1].removesuffix(".jsonl")
     said = _SESSION.search(head)
-    return (said[1].decode("utf-8", "replace") if said else stem), ""
+    session = said[1].decode("utf-8", "replace") if said else ""
+    if source.kind != "agent":
+        return sf.Owner(stem if _UUID.fullmatch(stem) else session or stem)
+    if "subagents" in parts:
+        session = parts[len(parts) - 2 - parts[::-1].index("subagents")]
+    return sf.Owner(session, stem.removeprefix("agent-"))
 
 
 def agent_title(source: sf.Source) -> str:
@@ -245,6 +244,8 @@ class _Reader:
         if not texts:
             return
         self.seen.add(sf.full_id(r.get("uuid")))
+        if texts[0].startswith("<task-notification>"):
+            self.notice(r, line, texts.pop(0), offset)
         if r.get("isMeta") or r.get("isCompactSummary") or not _typed(r):
             return
         if text := said(texts):
@@ -281,6 +282,17 @@ class _Reader:
             if prompt.strip() == task.strip() and description:
                 self.reading.agent_titles.setdefault(line, description)
 
+    def notice(self, r: dict, line: str, text: str, offset: int) -> None:
+        """A background subagent's report stands with the tool traffic."""
+        draft = self.open.get(line)
+        ident = sf.full_id(r.get("uuid"))
+        if draft is None:
+            draft = self.say(line, ident, "assistant", r.get("timestamp") or "", "", offset) or self.drafts[ident]
+        summary = _SUMMARY.search(text)
+        call = self.tools.call("TaskNotification", {"subject": summary[1] if summary else ""})
+        self.tools.answer(call, text)
+        draft.calls.append(call)
+
     # --- prompts queued while the agent worked
 
     def queue_operation(self, r: dict, offset: int) -> None:
@@ -307,9 +319,11 @@ class _Reader:
         given = r.get("attachment")
         if not isinstance(given, dict) or given.get("type") != "queued_command":
             return
+        prompt = given.get("prompt")
+        if given.get("commandMode") == "task-notification" and isinstance(prompt, str):
+            self.notice(r, self.line_of(r), prompt, offset)
         if given.get("commandMode") == "task-notification" or r.get("isMeta") or not _typed(given):
             return
-        prompt = given.get("prompt")
         blocks = prompt if isinstance(prompt, list) else [prompt]
         if text := said([b if isinstance(b, str) else str(b.get("text") or "[image]") if isinstance(b, dict) else ""
                          for b in blocks]):

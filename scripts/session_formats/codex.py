@@ -2,13 +2,15 @@
 until September 2025 the payloads stood bare, after a header without `type`."""
 from __future__ import annotations
 
+import wiki_lib as wl
+
 import re
 from datetime import datetime
 from typing import Any
 
 import orjson
+
 import session_formats as sf
-import wiki_lib as wl
 
 NAME = "codex"
 
@@ -27,8 +29,8 @@ _NOT_SAID = re.compile(
 _CWD = re.compile(r"<cwd>(.*?)</cwd>|Current working directory: (.+)")
 _SHELL = re.compile(r"\s*<user_shell_command>\s*<command>(.*?)</command>", re.S)
 _PREAMBLE = re.compile(r"(?:Chunk ID: .*\n|Wall time:? .*\n|Process (?:exited with code|running with session ID) .*\n"
-                       r"|Original token count: .*\n|Exit code: .*\n|Script (?:completed|running|failed).*\n|Total output lines: .*\n)*"
-                       r"Output:\n")
+                       r"|Original token count: .*\n|Exit code: .*\n|Script (?:completed|running|failed).*\n"
+                       r"|Total output lines: .*\n)*Output:\n")
 _QUIET = frozenset({
     "token_count", "agent_reasoning", "exec_command_end", "patch_apply_end", "task_started", "task_complete",
     "web_search_end", "mcp_tool_call_end", "sub_agent_activity", "thread_settings_applied", "collab_waiting_end",
@@ -49,14 +51,17 @@ def recognises(head: bytes) -> bool:
     return b'"session_meta"' in head or b'"payload"' in head or b'"record_type"' in head or b'"instructions"' in head
 
 
-def session_of(source: sf.Source, head: bytes) -> tuple[str, str]:
-    """(session id, agent id): a subagent's rollout belongs to the session of its parent."""
-    named = _ID.search(source.path) or _STEM.search(source.path)
+def session_of(source: sf.Source, head: bytes) -> sf.Owner:
+    """A subagent's rollout belongs to the session of its parent. A review may have no other file than its own
+    (`codex exec review`): then it is that session."""
+    match = _ID.search(source.path) or _STEM.search(source.path)
+    named = match[1] if match else source.path.rsplit("/", 1)[-1].removesuffix(".jsonl")
     meta = _first_meta(head)
-    own = _text(meta.get("id")) or (named[1] if named else source.path.rsplit("/", 1)[-1].removesuffix(".jsonl"))
-    if parent := _parent(meta):
-        return parent, own
-    return own, ""
+    own = _text(meta.get("id")) or named
+    parent = _parent(meta)
+    if parent and parent != named:
+        return sf.Owner(parent, own, stands_in=meta["source"].get("subagent") == "review")
+    return sf.Owner(parent or own)
 
 
 def agent_title(source: sf.Source) -> str:
@@ -78,7 +83,7 @@ def _clipped_meta(line: bytes) -> dict:
     found = {k: m[1].decode("utf-8", "replace") for k in ("id", "parent_thread_id", "forked_from_id")
              if (m := re.search(rb'"' + k.encode() + rb'":\s*"([^"]+)"', line))}
     if b'"subagent"' in line:
-        found["source"] = {"subagent": found.get("parent_thread_id", "")}
+        found["source"] = {"subagent": "review" if re.search(rb'"subagent":\s*"review"', line) else {}}
     return found
 
 
@@ -181,12 +186,10 @@ class _Reader:
     def say(self, role: str, at: str, text: str, side: str, ident: str = "") -> None:
         """Add a message known from one side (item or event); the same words from the other side right after are it again."""
         last = self.messages[-1] if self.messages else None
-        if last is not None and last.role == role and last.text.strip() == text.strip():
-            other = self.twice.get(id(last))
-            if other and other != side:
-                del self.twice[id(last)]
-                last.id = last.id or ident
-                return
+        if last is not None and last.role == role and self.twice.get(id(last), side) != side and _bare(last.text) == _bare(text):
+            del self.twice[id(last)]
+            last.id, last.text = last.id or ident, max(last.text, text, key=len)      # only the item shows where images stood
+            return
         draft = sf.Draft(ident, role, at, text)
         self.twice[id(draft)] = side
         self.messages.append(draft)
@@ -288,10 +291,15 @@ def _seconds(at: str) -> float:
         return 0.0
 
 
+def _bare(text: str) -> str:
+    """A prompt without the marks of its images, which items and events set differently."""
+    return re.sub(r"</?image\b[^>]*>|\[image\]", "", text).strip()
+
+
 def _block(block: dict) -> str:
     text = block.get("text")
     if isinstance(text, str) and text:
-        return "" if re.fullmatch(r"</?image\b[^>]*>", text.strip()) else text
+        return text
     return "[image]" if block.get("type") in ("input_image", "image") else ""
 
 
