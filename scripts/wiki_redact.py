@@ -16,6 +16,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from types import MappingProxyType
 
@@ -94,13 +95,13 @@ class Rule:
 
     name      kebab-case, as it stands in the placeholder
     gate      the pattern is tried only where one of these literals occurs
-    pattern   what is found
+    pattern   what is found; compiled when it is first needed, because compiling all takes longer than most scripts
     group     the part of it that is replaced (0: all of it)
     judge     optional: has the last word on a match
     """
     name: str
     gate: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
     group: int | str = 0
     judge: Callable[[re.Match[str]], bool] | None = None
 
@@ -118,7 +119,7 @@ def starts_a_word(match: re.Match[str]) -> bool:
 
 def token(name: str, prefix: str, pattern: str) -> Rule:
     """A vendor's token, known by its prefix alone."""
-    return Rule(name, tuple(prefix.split()), re.compile(pattern), judge=starts_a_word)
+    return Rule(name, tuple(prefix.split()), pattern, judge=starts_a_word)
 
 
 TOKENS = (
@@ -221,7 +222,7 @@ PEM_LABEL = rf"(?P<label>(?:[A-Z0-9]+{PEM_WORD}){{0,3}}PRIVATE{PEM_WORD}KEY(?:{P
 PEM_BREAK = r"(?:\s|\\{1,2}[nrt]|%0[AaDd]|%20|[\"'`,+>|#*]|-(?!--)|[0-9]{1,5}[\t→:|])"
 PEM = Rule(
     "pem-private-key", ("BEGIN",),
-    re.compile(
+    (
         rf"-----BEGIN{PEM_WORD}{PEM_LABEL}-----(?:"
         # whole: anything up to the END line, if a line of base64 is in it
         r"(?=[^-]*(?:-(?!----)[^-]*)*?[A-Za-z0-9+/]{16})[^-]*(?:-(?!----)[^-]*){0,4000}-{5,6}END[^-\n]{0,60}-----"
@@ -230,49 +231,49 @@ PEM = Rule(
         rf"(?:{PEM_BREAK}{{1,20}}[A-Za-z0-9+/]{{1,15}}={{0,2}}(?=\s|\\|[\"'`]|\Z))?)"))
 
 PUTTY = Rule("putty-private-key", ("Private-Lines:",),
-             re.compile(r"Private-Lines: ?[0-9]+(?:\s+[+-]?[A-Za-z0-9+/=]{16,})+"))
+             (r"Private-Lines: ?[0-9]+(?:\s+[+-]?[A-Za-z0-9+/=]{16,})+"))
 
 URL_PASSWORD = Rule(
     "url-password", ("://",),
-    re.compile(r"(?<=[a-z0-9])://[^\s/:@\"'`<>\\?#]{0,100}:(?P<value>[^\s/@\"'`<>\\]{4,256})@(?=[A-Za-z0-9\[.$_-])", re.I),
+    (r"(?<=[A-Za-z0-9])://[^\s/:@\"'`<>\\?#]{0,100}:(?P<value>[^\s/@\"'`<>\\]{4,256})@(?=[A-Za-z0-9\[.$_-])"),
     "value", is_password)
 SENTRY_DSN = Rule("sentry-dsn", ("://",),
-                  re.compile(r"https?://(?P<value>[0-9a-f]{32}(?::[0-9a-f]{32})?)@[a-z0-9.-]*sentry"), "value")
+                  r"https?://(?P<value>[0-9a-f]{32}(?::[0-9a-f]{32})?)@[a-z0-9.-]*sentry", "value")
 
 AUTH_HEADERS = (
     Rule("bearer-token", ("earer", "EARER"),
-         re.compile(r"[Bb](?:earer|EARER)(?:[ \t]+|%20|\+)(?P<value>(?=[^\s\"'`\\]*[0-9A-Z])[A-Za-z0-9_~+/.%-]{12,}=*)"),
+         r"[Bb](?:earer|EARER)(?:[ \t]+|%20|\+)(?P<value>(?=[^\s\"'`\\]*[0-9A-Z])[A-Za-z0-9_~+/.%-]{12,}=*)",
          "value", is_credential),
     Rule("basic-auth", ("asic", "ASIC"),
-         re.compile(r"(?i:authorization[\"'`\\]{0,3}\s*[:=]\s*[\"'`\\]{0,3}basic)(?:[ \t]+|%20|\+)"
+         (r"(?i:authorization[\"'`\\]{0,3}\s*[:=]\s*[\"'`\\]{0,3}basic)(?:[ \t]+|%20|\+)"
                     r"(?P<value>[A-Za-z0-9+/]{8,}={0,2})"), "value", is_credential),
     Rule("authorization-header", ("uthorization", "UTHORIZATION"),
-         re.compile(r"(?i:authorization[\"'`\\]{0,3}\s*[:=]\s*[\"'`\\]{0,3}(?:token|apikey|api-key|key|digest|bot|sso-key|"
+         (r"(?i:authorization[\"'`\\]{0,3}\s*[:=]\s*[\"'`\\]{0,3}(?:token|apikey|api-key|key|digest|bot|sso-key|"
                     r"bearer:)?)[ \t]*(?P<value>(?=[^\s\"'`\\]*[0-9])[A-Za-z0-9_~+/.:-]{16,}=*)(?![(\[])"),
          "value", is_credential),
     Rule("curl-user", ("-u", "--user"),
-         re.compile(r"curl\b[^\n]{0,400}?\s(?:-u|--user)[ =]?[\"'\\]{0,2}[^\s:\"'$]{1,80}:(?P<value>[^\s\"'\\]{4,})"),
+         r"curl\b[^\n]{0,400}?\s(?:-u|--user)[ =]?[\"'\\]{0,2}[^\s:\"'$]{1,80}:(?P<value>[^\s\"'\\]{4,})",
          "value", is_password),
     Rule("sshpass", ("sshpass",),
-         re.compile(r"sshpass\s+-p\s*[\"'\\]{0,2}(?P<value>[^\s\"'\\]{4,})"), "value", is_password),
+         r"sshpass\s+-p\s*[\"'\\]{0,2}(?P<value>[^\s\"'\\]{4,})", "value", is_password),
     Rule("netrc-password", ("password",),
-         re.compile(r"login\s+\S{1,80}\s+password\s+(?P<value>\S{6,})"), "value", is_password),
+         r"login\s+\S{1,80}\s+password\s+(?P<value>\S{6,})", "value", is_password),
 )
 
 COOKIE_NAME = (r"(?:[\w.-]*(?:sess(?:ion)?(?:[_-]?id)?|\bsid|token|auth|jwt|csrf|remember)[\w.-]*|connect\.sid|PHPSESSID|"
                r"JSESSIONID|ASP\.NET_SessionId|cf_clearance|__(?:Secure|Host)-[\w.-]+)")
 COOKIE = (
     Rule("cookie", ("ookie", "OOKIE"),
-         re.compile(rf"(?i:cookie[\"'`\\]{{0,3}}\s*[:=]\s*[\"'`\\]{{0,3}}(?:[\w.-]+=[^\s;]*;\s*){{0,30}}?{COOKIE_NAME})="
+         (rf"(?i:cookie[\"'`\\]{{0,3}}\s*[:=]\s*[\"'`\\]{{0,3}}(?:[\w.-]+=[^\s;]*;\s*){{0,30}}?{COOKIE_NAME})="
                     r"(?P<value>[^\s;\"'`\\,]{12,})"), "value", is_credential),
     Rule("session-cookie", ("PHPSESSID=", "JSESSIONID=", "connect.sid=", "SessionId="),
-         re.compile(r"(?:PHPSESSID|JSESSIONID|connect\.sid|ASP\.NET_SessionId)=(?P<value>[^\s;\"'`\\,&]{12,})"),
+         r"(?:PHPSESSID|JSESSIONID|connect\.sid|ASP\.NET_SessionId)=(?P<value>[^\s;\"'`\\,&]{12,})",
          "value", is_credential),
 )
 
 QUERY = Rule(
     "url-token", ("?", "&"),
-    re.compile(r"(?:[?&](?:amp;)?(?i:[\w-]{0,30}(?:token|secret|password|passwd|pwd)|"
+    (r"(?:[?&](?:amp;)?(?i:[\w-]{0,30}(?:token|secret|password|passwd|pwd)|"
                r"(?:[\w-]{0,20}(?:api|access|secret|private|auth|account)[_-]?)?key)|"
                # never a URL's first parameter
                r"&(?:amp;)?(?i:sig|signature|x-amz-signature|x-goog-signature|auth|jwt|session|sessionid|sid|code_verifier))"
@@ -280,7 +281,7 @@ QUERY = Rule(
 
 AWS_SECRET = Rule(
     "aws-secret", ("ecret", "ECRET", "aws", "AWS"),
-    re.compile(r"(?i:secret_?-?access_?-?key|aws_?-?secret(?:_?-?key)?)[\"'`\\]{0,3}\s{0,4}(?:=>|:=|[:=,]|\s)\s{0,4}"
+    (r"(?i:secret_?-?access_?-?key|aws_?-?secret(?:_?-?key)?)[\"'`\\]{0,3}\s{0,4}(?:=>|:=|[:=,]|\s)\s{0,4}"
                r"[\"'`\\]{0,3}(?P<value>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"), "value")
 
 
@@ -292,7 +293,7 @@ def assignment(name: str, gate: str, key: str, judge: Callable[[re.Match[str]], 
         r"(?P<sign>=>|:=|[:=](?!=))[ \t]{0,3}(?:[|>][-+]?[ \t]*\n[ \t]+)?)"
         r"(?P<quote>\\{0,3}[\"'`])?(?P<value>(?(quote)[^\s\"'`\\]{8,400}+(?=\\{0,3}[\"'`])|"
         r"[^\s\"'`\\,;<>(){}\[\]|&$]{8,400}+(?![({\[$<>])))")
-    return Rule(name, tuple(gate.split()), re.compile(pattern), "value", judge)
+    return Rule(name, tuple(gate.split()), pattern, "value", judge)
 
 
 SECRET_KEY = re.compile(r"(?i:api|access|private|secret|auth|encryption|signing|account|master|service|role|license|"
@@ -316,7 +317,7 @@ ASSIGNMENTS = (
 )
 FLAG = Rule(
     "flag-value", ("--",),
-    re.compile(r"--(?:[a-z]+-){0,3}(?:password|passwd|passphrase|pass|token|secret|key)[ \t]+[\"'\\]{0,2}"
+    (r"--(?:[a-z]+-){0,3}(?:password|passwd|passphrase|pass|token|secret|key)[ \t]+[\"'\\]{0,2}"
                r"(?P<value>(?=[^\s\"']*[0-9])[^\s\"'`\\,;<>(){}\[\]|&$-][^\s\"'`\\,;<>(){}\[\]|&$]{7,}+)"),
     "value", is_credential)
 
@@ -357,8 +358,9 @@ def fold_tail(tail: str) -> str:
     return re.sub(r"<\w+>|\\.|\w", lambda m: PARTS.get(m[0]) or FOLD.get(m[0], m[0]), tail)
 
 
-def gate(anchor: str, *tails: str) -> re.Pattern[bytes]:
-    return re.compile(f"{anchor}(?:{'|'.join(map(fold_tail, tails))})".encode())
+def gate(anchor: str, *tails: str) -> bytes:
+    """A pattern for folded text."""
+    return f"{anchor}(?:{'|'.join(map(fold_tail, tails))})".encode()
 
 
 def prefixed() -> str:
@@ -407,6 +409,14 @@ NEAR = 24                # characters around a hit in which a rule's literal is 
 LITERALS = tuple((literal, i) for i, rule in enumerate(RULES) for literal in rule.gate)
 
 
+compiled = cache(re.compile)
+
+
+@cache
+def gate_patterns() -> tuple[re.Pattern[bytes], ...]:
+    return tuple(map(re.compile, GATE))
+
+
 def fold(text: str) -> bytes:
     """One byte a character, so that places in it are places in the text."""
     return text.encode("ascii", "replace").translate(FOLD_BYTES)
@@ -415,12 +425,13 @@ def fold(text: str) -> bytes:
 def suspected(text: str) -> list[Rule]:
     """The rules that may match in a text; none for nearly all texts."""
     folded = fold(text)
-    for pattern in GATE:
+    patterns = gate_patterns()
+    for pattern in patterns:
         if pattern.search(folded):
             break
     else:
         return []
-    hits = (match.span() for pattern in GATE for match in pattern.finditer(folded))
+    hits = (match.span() for pattern in patterns for match in pattern.finditer(folded))
     near = "\n".join([text[max(0, start - NEAR):end + NEAR] for start, end in hits])
     return [RULES[i] for i in sorted({i for literal, i in LITERALS if literal in near})]
 
@@ -451,7 +462,7 @@ def redact_many(texts: Sequence[str]) -> list[tuple[str, Mapping[str, int]]]:
     """`[redact(text) for text in texts]`, from one scan over all of them: worth it where they are many and short."""
     results = [(text, NONE) for text in texts]
     folded = b"\0\n".join([text.encode("ascii", "replace") for text in texts]).translate(FOLD_BYTES)
-    spots = {match.start() for pattern in GATE for match in pattern.finditer(folded)}
+    spots = {match.start() for pattern in gate_patterns() for match in pattern.finditer(folded)}
     starts = list(accumulate((len(text) + 2 for text in texts), initial=0)) if spots else []
     for i in {bisect_right(starts, spot) - 1 for spot in spots}:
         results[i] = redact(texts[i])
@@ -461,7 +472,7 @@ def redact_many(texts: Sequence[str]) -> list[tuple[str, Mapping[str, int]]]:
 def replace(rule: Rule, text: str) -> tuple[str, int]:
     """The text with every secret that one rule finds replaced, and how many there were."""
     placeholder, pieces, end = f"[REDACTED:{rule.name}]", [], 0
-    for match in rule.pattern.finditer(text):
+    for match in compiled(rule.pattern).finditer(text):
         start, stop = match.span(rule.group)
         if "REDACTED" in text[start:stop] or (rule.judge and not rule.judge(match)):
             continue
