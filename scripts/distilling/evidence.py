@@ -6,10 +6,12 @@ import wiki_lib as wl
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 NEAR = 88  # rapidfuzz ratio from which two bullets say the same thing (numbers and negations equal)
+BESIDE, CHIEFLY = 0.5, 0.3  # weight of a bullet beside one that names the topic, and of one in a session about it
 GENERIC = frozenset(
     """
 analysis api app application architecture build change check cli client code command component config configuration
@@ -22,6 +24,16 @@ state status step storage strategy structure style suite support system task tem
 type update usage user validation value version view workflow
 """.split()
 )  # words that do not tell a topic alone: 'retry' tells retry-policy, 'policy' does not
+BROAD = frozenset(
+    """
+android ansible authentication aws azure bash c c# c++ caching ci concurrency copilot css database dependencies deployment
+docker encoding formatting frontend backend git github gitlab github-actions go golang html http https installation ios
+java javascript json kotlin kubernetes licenses linting linux logging macos markdown metrics networking nextjs node
+nodejs npm orchestration parsing performance php pip python react readme refactoring regex release renaming rest-api
+retries ruby rust scala security shell sql sqlite streaming swift terraform timeouts translation typescript ui unix
+versioning vue web webpack windows xml yaml zsh
+""".split()
+)  # whole fields: a page about one needs more than bullets that happen to name it
 SAME = {  # other names people use for the same thing
     "ci": ("pipeline", "actions"),
     "javascript": ("js",),
@@ -41,6 +53,9 @@ SAME = {  # other names people use for the same thing
     "python": ("py",),
     "golang": ("go",),
 }
+_LEANING = re.compile(
+    r"(?:it|this|that|these|those|they|he|she|we|i|you|but|and|so|or|also|then|there|here|both|instead|however|now|yes|no|"
+    r"ok|okay|the (?:above|following|same|latter|former|full picture))\b(?!-)", re.I)  # fmt: skip
 _WORDS = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
@@ -70,8 +85,15 @@ class Evidence:
 
 
 def of(conversation: wl.Conversation) -> list[Evidence]:
-    """A conversation's facts, discoveries and advice; preferences, events and tooling never make a page."""
-    return [Evidence(b, conversation.path, conversation.date, conversation.wing) for b in conversation.evidence]
+    """A conversation's facts, discoveries and advice; preferences, events and tooling never make a page, and neither
+    does what cannot be read alone or cites nothing."""
+    talk = (conversation.path, conversation.date, conversation.wing)
+    return [Evidence(b, *talk) for b in conversation.evidence if b.cites and not leans(b.text)]
+
+
+def leans(text: str) -> bool:
+    """The bullet begins by pointing at something said before it."""
+    return bool(_LEANING.match(text))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -84,10 +106,17 @@ def stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and (word.endswith("e") or word[-1] == word[-2]) else word
 
 
+_COMPOUND = re.compile(r"[^\W_]+(?:[._/:-]+[^\W_]+)*")
+_SHORTEST_PART = 4  # of a compound, a part this long counts by itself: 'auth' of internal/auth.py, not 'go' of push.go
+
+
 def stems(text: str) -> set[str]:
-    return {stem(w.lower()) for w in _WORDS.findall(_CAMEL.sub(" ", text))} | {
-        stem(w.lower()) for w in _WORDS.findall(text)
-    }
+    """The stems of a text's words. A short word counts only where it stands alone: 'git-sync' does not speak of git."""
+    found = set()
+    for compound in _COMPOUND.findall(_CAMEL.sub("_", text)):
+        parts = [p.lower() for p in _WORDS.findall(compound)]
+        found.update(stem(p) for p in parts if len(parts) == 1 or len(p) >= _SHORTEST_PART)
+    return found
 
 
 def squeezed(text: str) -> str:
@@ -98,8 +127,7 @@ def squeezed(text: str) -> str:
 def _topic(topic: str) -> tuple[tuple[frozenset[str], ...], tuple[bool, ...], str]:
     words = [w for w in topic.split("-") if w not in wl.STOP_WORDS] or topic.split("-")
     names = tuple(
-        frozenset({stem(w)} | {stem(s) for s in SAME.get(w, ())} | {stem(k) for k, v in SAME.items() if w in v})
-        for w in words
+        frozenset({stem(w)} | {stem(s) for s in SAME.get(w, ())} | {stem(k) for k, v in SAME.items() if w in v}) for w in words
     )
     telling = tuple(w not in GENERIC and len(w) > 1 and not w.isdigit() for w in words)
     return names, telling, topic.replace("-", "")
@@ -119,15 +147,39 @@ def weight(topic: str, text: str, words: set[str] | None = None) -> float:
     return 1.0 if all(told) or sum(hit) * 2 > len(hit) else 0.0
 
 
-def speaking_of(topics: Sequence[str], evidence: Iterable[Evidence]) -> list[Evidence]:
-    """The evidence that speaks of one of the topics, with its weight. Order kept."""
+def broad(topic: str) -> bool:
+    """A whole field (go, http, logging) and not a thing somebody works on."""
+    return topic in BROAD or all(w in BROAD or w in GENERIC for w in topic.split("-"))
+
+
+def speaking_of(topics: Sequence[str], evidence: Iterable[Evidence], main: Collection[str] = ()) -> list[Evidence]:
+    """The evidence that speaks of one of the topics, with its weight. Order kept.
+
+    Beside what names the topic: what rests on a message that such a bullet rests on, and, at last, what stands in the
+    conversations `main` (paths), which are chiefly about it."""
+    everything = list(evidence)
+    weights = [max((weight(t, e.text, words) for t in topics), default=0.0) for e in everything for words in [stems(e.text)]]
+    near = {f"{e.path}#{c}" for e, w in zip(everything, weights, strict=True) if w for c in e.bullet.cites}
     found = []
-    for one in evidence:
-        words = stems(one.text)
-        best = max((weight(t, one.text, words) for t in topics), default=0.0)
-        if best:
-            found.append(Evidence(one.bullet, one.path, one.date, one.wing, best))
+    for one, sure in zip(everything, weights, strict=True):
+        if not sure and any(f"{one.path}#{c}" in near for c in one.bullet.cites):
+            sure = BESIDE
+        if not sure and one.path in main:
+            sure = CHIEFLY
+        if sure:
+            found.append(replace(one, weight=sure))
     return found
+
+
+def scattered(topics: Sequence[str], evidence: Sequence[Evidence]) -> bool:
+    """Four bullets or more that have nothing in common but the topic's name: most share no telling word with another."""
+    if len(evidence) < 4:
+        return False
+    own = {s for t in topics for w in t.split("-") for s in (stem(w),)}
+    words = [{w for w in stems(e.text) if len(w) > 3 and w not in GENERIC and w not in wl.STOP_WORDS} - own for e in evidence]
+    places = Counter(w for mine in words for w in mine)
+    alone = sum(not any(places[w] > 1 for w in mine) for mine in words)
+    return alone * 2 > len(evidence)
 
 
 def same(a: str, b: str) -> bool:
@@ -158,7 +210,5 @@ def deduplicated(evidence: Sequence[Evidence], limit: int = 400) -> list[Evidenc
         else:
             twins.setdefault(key, at)
             first = kept[at]
-            kept[at] = Evidence(
-                first.bullet, first.path, first.date, first.wing, max(first.weight, one.weight), (*first.also, one)
-            )
+            kept[at] = replace(first, weight=max(first.weight, one.weight), also=(*first.also, one))
     return kept

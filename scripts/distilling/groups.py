@@ -7,14 +7,17 @@ import wiki_lib as wl
 import datetime
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from distilling import evidence as ev
 
 MIN_BULLETS = 3  # under this a topic is thin: a page of two lines is a note, not knowledge
+BROAD_BULLETS = 5  # the same for a whole field such as logging or http
 MIN_CHARACTERS = 200  # the same, in characters of evidence
 OVERLAP = 0.8  # Jaccard of conversations from which two groups are one, and a page covers a group
 SHARED_BULLETS = 0.5  # of the smaller: from here two topics of one group are one page
+SAME_PAGE = 0.6  # the same across groups
+FOCUSED = 12  # bullets up to which a session whose first topic this is counts as being about it
 FIRST_RUN_DAYS = 7  # how far the first run looks back from the newest summarised conversation
 FIRST_RUN_CONVERSATIONS = 20  # but at least over so many
 FIRST_RUN_GROUPS = 30  # what one person reviews on the first morning
@@ -33,6 +36,14 @@ class Subject:
     def size(self) -> int:
         return sum(len(e.text) for e in self.evidence)
 
+    @property
+    def enough(self) -> bool:
+        """Enough to say for a page, and some of it names the topic."""
+        sure = [e.weight for e in self.evidence]
+        if all(map(ev.broad, self.topics)) and sum(w >= 1 for w in sure) < BROAD_BULLETS:
+            return False
+        return len(sure) >= MIN_BULLETS and self.size >= MIN_CHARACTERS and max(sure) >= 1 and sum(sure) >= MIN_BULLETS
+
 
 @dataclass(frozen=True)
 class TopicGroup:
@@ -46,7 +57,8 @@ class TopicGroup:
     verdict: str = "due"
     page: str = ""
     new: int = 0
-    thin: tuple[str, ...] = field(default=())  # topics of the group that have too little to say on their own
+    thin: tuple[str, ...] = ()  # topics of the group that have too little to say on their own
+    scattered: tuple[str, ...] = ()  # and those whose bullets have only the name in common
 
     @property
     def topic(self) -> str:
@@ -136,7 +148,7 @@ def plan(
         page, new = coverage.of(group)
         group = replace(group, new=new, page=page)
         groups.append(replace(group, verdict="covered") if page and not topics else divided(group))
-    return limited(groups, FIRST_RUN_GROUPS if first and limit is None else limit)
+    return limited(folded(groups), FIRST_RUN_GROUPS if first and limit is None else limit)
 
 
 def histories(conversations: Sequence[wl.Conversation], topics: set[str]) -> dict[str, list[wl.Conversation]]:
@@ -216,26 +228,66 @@ def live_path(page: wl.WikiPage) -> str:
 def divided(group: TopicGroup) -> TopicGroup:
     """The group with its subjects: topics that rest on the same bullets share a page, what is too thin is listed."""
     everything = [e for c in reversed(group.conversations) for e in ev.of(c)]  # newest first
-    subjects: list[tuple[list[str], list[ev.Evidence]]] = []
+    made: list[Subject] = []
     for topic in group.topics:
-        found = ev.speaking_of([topic], everything)
-        mine = {id(e.bullet) for e in found}
-        home = next((s for s in subjects if shares(mine, {id(e.bullet) for e in s[1]})), None)
-        if home and mine:
-            known = {id(e.bullet) for e in home[1]}
-            home[0].append(topic)
-            home[1].extend(e for e in found if id(e.bullet) not in known)
+        found = subject_of(topic, ev.speaking_of([topic], everything))
+        if not found.enough and not ev.broad(topic):
+            main = {c.path for c in group.conversations if c.topics[0] == topic and len(c.evidence) <= FOCUSED}
+            found = subject_of(topic, ev.speaking_of([topic], everything, main))
+        home = next((i for i, s in enumerate(made) if shares(found, s)), None)
+        if home is None:
+            made.append(found)
         else:
-            subjects.append(([topic], found))
-    made = [Subject(tuple(topics), tuple(ranked(ev.deduplicated(ranked(found))))) for topics, found in subjects]
-    full = [s for s in made if len(s.evidence) >= MIN_BULLETS and s.size >= MIN_CHARACTERS]
-    thin = tuple(t for s in made if s not in full for t in s.topics)
-    return replace(group, subjects=tuple(full), thin=thin, verdict="due" if full else "thin")
+            made[home] = joined(made[home], found)
+    full = tuple(s for s in made if s.enough)
+    odd = tuple(t for s in full if ev.scattered(s.topics, s.evidence) for t in s.topics)
+    full = tuple(s for s in full if s.topics[0] not in odd)
+    thin = tuple(t for s in made if not s.enough for t in s.topics)
+    return replace(group, subjects=full, thin=thin, scattered=odd, verdict="due" if full else "thin")
 
 
-def shares(some: set[int], others: set[int]) -> bool:
-    small = min(len(some), len(others))
-    return bool(small) and len(some & others) >= SHARED_BULLETS * small
+def subject_of(topic: str, evidence: Iterable[ev.Evidence]) -> Subject:
+    return Subject((topic,), tuple(ranked(ev.deduplicated(ranked(evidence)))))
+
+
+def shares(some: Subject, other: Subject, least: float = SHARED_BULLETS) -> bool:
+    """Two subjects rest on the same bullets, by the smaller of them."""
+    a, b = ({id(e.bullet) for e in s.evidence} for s in (some, other))
+    return bool(a and b) and len(a & b) >= least * min(len(a), len(b))
+
+
+def joined(one: Subject, more: Subject) -> Subject:
+    known = {id(e.bullet) for e in one.evidence}
+    both = ranked([*one.evidence, *(e for e in more.evidence if id(e.bullet) not in known)])
+    return Subject((*one.topics, *more.topics), tuple(ranked(ev.deduplicated(both))))
+
+
+def folded(groups: Sequence[TopicGroup]) -> list[TopicGroup]:
+    """Groups of different conversations whose bullets are much the same become one, the larger: no two pages alike."""
+    out: list[TopicGroup] = []
+    home_of: dict[int, int] = {}  # bullet -> the group that has it
+    for group in sorted(groups, key=lambda g: (-sum(len(s.evidence) for s in g.subjects), g.topics)):
+        kept = []
+        for subject in group.subjects:
+            homes = Counter(home_of[i] for e in subject.evidence if (i := id(e.bullet)) in home_of)
+            at = next((h for h, _ in homes.most_common(1) if any(shares(subject, s, SAME_PAGE) for s in out[h].subjects)), None)
+            if at is None:
+                kept.append(subject)
+            else:
+                out[at] = taken_in(out[at], subject, group)
+        if kept or not group.subjects:
+            for e in (e for s in kept for e in s.evidence):
+                home_of.setdefault(id(e.bullet), len(out))
+            out.append(replace(group, subjects=tuple(kept)))
+    return out
+
+
+def taken_in(group: TopicGroup, subject: Subject, other: TopicGroup) -> TopicGroup:
+    """`group` with a subject of another group in its own one of the same bullets."""
+    subjects = tuple(joined(s, subject) if shares(subject, s, SAME_PAGE) else s for s in group.subjects)
+    behind = {c.path: c for c in (*group.conversations, *other.conversations)}
+    talks = tuple(sorted(behind.values(), key=lambda c: (c.date, c.path)))
+    return replace(group, topics=(*group.topics, *subject.topics), subjects=subjects, conversations=talks)
 
 
 def ranked(evidence: Iterable[ev.Evidence]) -> list[ev.Evidence]:

@@ -33,8 +33,9 @@ macOS iOS FastAPI LangChain Node.js Next.js PyPI NumPy PyTorch TensorFlow
 }
 SMALL = frozenset("a an and as at by for from in of on or the to vs with".split())
 DECIDED = re.compile(
-    r"\b(?:decided|decision|chose|chosen|opted|settled on|going with|went with|instead of|rather than|switched to|"
-    r"agreed|in favou?r of|trade-?off|replaced \S+ with|prefer(?:red)? over)\b", re.I)  # fmt: skip
+    r"\b(?:decided|decision|chose|chosen|opted|settled on|going with|went with|switched (?:to|from)|agreed (?:to|on)|"
+    r"we(?:'ll| will) (?:use|keep|go)|in favou?r of|trade-?offs?|replaced \S+ (?:with|by)|"
+    r"preferred? (?:\S+ ){1,3}over)\b", re.I)  # fmt: skip
 ADVISED = re.compile(
     r"\b(?:should|always|never|avoid|must(?! have)|make sure|ensure|prefer|don't|do not|best|"
     r"use \S+ (?:to|for|when|instead))\b", re.I)  # fmt: skip
@@ -45,17 +46,11 @@ SET_UP = re.compile(
 CUES = {"decision": (0.3, DECIDED), "pattern": (0.35, ADVISED), "environment": (0.4, SET_UP)}
 # The first whose cues reach its share of the bullets is the page's type; else it is a concept.
 LIMITATION = re.compile(
-    r"\b(?:cannot|can't|does(?:n't| not)|do(?:n't| not)|limit\w*|only|unless|fails?|break\w*|except|not "
-    r"support\w*|unsupported|too (?:slow|large|many)|missing|known issue|workaround)\b",
-    re.I,
-)
-REASON = re.compile(
-    r"\b(?:because|since|so that|caus\w+|due to|root|why|means|otherwise|leads? to|results? in)\b", re.I
-)
-LEANING = re.compile(
-    r"^(?:it|this|that|these|those|they|he|she|we|i|you|but|and|so|or|also|then|there|here|both|instead|however|"
-    r"now|yes|no|ok|okay|the (?:above|following|same|latter|former))\b",
-    re.I,
+    r"\b(?:cannot|can't|does(?:n't| not) (?:work|support|handle|help)|limit(?:s|ed|ation\w*)?|unless|fails? (?:when|if|on|with)|"
+    r"breaks?|not supported|unsupported|too (?:slow|large|many|big)|known issue|workaround)\b", re.I)  # fmt: skip
+REASON = re.compile(r"\b(?:because|since|so that|caus\w+|due to|root|why|means|otherwise|leads? to|results? in)\b", re.I)
+PASSING = re.compile(
+    r"#\d+\b|\b(?:since the|as of|just now|the review|this (?:pr|branch|session)|you|your|line \d+|below|above)\b", re.I
 )
 PATTERN_SECTIONS = ("What", "Why", "Known limitations")
 UNSAID = "Not said in the conversations so far."
@@ -104,11 +99,7 @@ def _word(word: str, at: int, written: str) -> str:
         return ACRONYMS[word]
     forms = Counter(re.findall(rf"(?<![\w./`-]){re.escape(word)}(?![\w/`]|\.\w)", written, re.I))
     common = max(forms, key=lambda f: (forms[f], f), default="")
-    if (
-        common[1:] != common[1:].lower()
-        and forms[common] * 2 > sum(forms.values())
-        and not (common.isupper() and len(common) > 5)
-    ):
+    if common[1:] != common[1:].lower() and forms[common] * 2 > sum(forms.values()) and not (common.isupper() and len(common) > 5):
         return common
     return word if at and word in SMALL else word[:1].upper() + word[1:]
 
@@ -118,7 +109,10 @@ def type_of(topics: Sequence[str], evidence: Sequence[ev.Evidence]) -> str:
     share = {t: sum(bool(cue.search(e.text)) for e in evidence) / (len(evidence) or 1) for t, (_, cue) in CUES.items()}
     advice = sum(e.bullet.hall == "advice" for e in evidence) / (len(evidence) or 1)
     share["pattern"] = share["pattern"] / 2 + advice / 2 if share["pattern"] else 0.0
-    return next((t for t, (least, _) in CUES.items() if share[t] >= least), "concept")
+    found = next((t for t, (least, _) in CUES.items() if share[t] >= least), "concept")
+    if found == "pattern" and {section_of("pattern", e) for e in evidence} < {"What", "Why"}:
+        return "concept"  # a pattern that cannot say what, or cannot say why, is none yet
+    return found
 
 
 def claim_of(subject: Subject) -> ev.Evidence:
@@ -127,12 +121,13 @@ def claim_of(subject: Subject) -> ev.Evidence:
 
 
 def stands_alone(evidence: ev.Evidence, topic: str) -> float:
-    """How well a bullet reads as the one sentence of a page."""
+    """How well a bullet reads as the one sentence of a page; what speaks to somebody, or of a moment, does not."""
     text = evidence.text.rstrip()
     plain = re.sub(r"`[^`]*`|https?://\S+|\S*/\S+", "", text)
-    good = ev.weight(topic, text[:90]) + min(len(evidence.also), 2) / 2
+    good = ev.weight(topic, text[:90]) + evidence.weight / 2 + min(len(evidence.also), 2) / 2
+    good -= bool(PASSING.search(text))
     good += (40 <= len(text) <= 200) + text.endswith((".", "。")) + (evidence.bullet.hall in ("fact", "discovery"))
-    return good - 2 * bool(LEANING.match(text)) - text.endswith(":") - (len(plain) < len(text) / 2)
+    return good - 2 * bool(ev.leans(text)) - text.endswith(":") - (len(plain) < len(text) / 2)
 
 
 # --- the page
@@ -168,9 +163,7 @@ _SOURCE = re.compile(r"\s*\(source: [^()]*\)\s*$")
 def said(body: str) -> list[str]:
     """The claims a body holds already, without list marks and sources."""
     lines = (line.strip() for line in body.split("\n"))
-    return [
-        _SOURCE.sub("", re.sub(r"^(?:[-*+]|\d+\.)\s+", "", line)) for line in lines if line and not line.startswith("#")
-    ]
+    return [_SOURCE.sub("", re.sub(r"^(?:[-*+]|\d+\.)\s+", "", line)) for line in lines if line and not line.startswith("#")]
 
 
 def merged_body(body: str, type_: str, fresh: Sequence[ev.Evidence]) -> str:
@@ -194,9 +187,7 @@ def merged_body(body: str, type_: str, fresh: Sequence[ev.Evidence]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def usable(
-    subject: Subject, resolve: Callable[[ev.Evidence], ev.Evidence | None], limit: int = MAX_BULLETS
-) -> tuple[Subject, int]:
+def usable(subject: Subject, resolve: Callable[[ev.Evidence], ev.Evidence | None], limit: int = MAX_BULLETS) -> tuple[Subject, int]:
     """The subject cut to what a page holds, with citations that resolve; and how many bullets resolve nowhere."""
     kept: list[ev.Evidence] = []
     lost = 0
@@ -255,6 +246,8 @@ def compile_extractive(
 def _new_page(subject: Subject, waiting: wl.WikiPage | None, day: str) -> wl.WikiPage:
     type_ = waiting.type if waiting and waiting.type in wl.PAGE_TYPES else type_of(subject.topics, subject.evidence)
     title = waiting.title if waiting else title_of(subject.topics[0], subject.evidence)
+    if not waiting and ev.broad(subject.topics[0]) and len({e.wing for e in subject.evidence}) == 1:
+        title += f" in {subject.evidence[0].wing}"  # 'Authentication' alone would promise what one project cannot hold
     claim = claim_of(subject)
     meta = {
         "title": title,

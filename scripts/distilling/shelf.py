@@ -32,12 +32,7 @@ class Shelf:
         """The page, live before staged, that is about the subject: by name, title, alias or topic."""
         found = [(rank, path, page) for rank, path, page in self.live.get(subject.topics[0], ())]
         # A page whose own name is one of the lesser topics is about the same bullets; one that only mentions it is not.
-        found += [
-            (rank + 2, path, page)
-            for t in subject.topics[1:]
-            for rank, path, page in self.live.get(t, ())
-            if rank % 10 == 0
-        ]
+        found += [(rank + 2, path, page) for t in subject.topics[1:] for rank, path, page in self.live.get(t, ()) if rank % 10 == 0]
         return min(found, key=lambda f: f[:2])[2] if found else None
 
     def related(self, topics: Iterable[str]) -> list[str]:
