@@ -179,7 +179,9 @@ def constants_table() -> str:
 
 def shown(value: object) -> str:
     words = ", ".join(map(str, value)) if isinstance(value, (tuple, list, set, frozenset)) else str(value)
-    return f"`{words}`" if words and len(words) <= 60 and "\n" not in words and "|" not in words else "(see there)"
+    if not words:
+        return "`()`" if isinstance(value, tuple) else "`''`"
+    return f"`{words}`" if len(words) <= 60 and "\n" not in words and "|" not in words else "(see there)"
 
 
 def write() -> None:
@@ -250,14 +252,21 @@ def state_table() -> dict[str, tuple[set[str], set[str], str]]:
             for name, writers, readers, synced in rows}
 
 
-def test_the_state_table_names_those_who_touch_each_file():
+def touching() -> dict[str, set[str]]:
+    """{state file: the programs that name it, themselves or through a module of ours that they import}."""
+    used = imports()
+    texts = {unit: "".join(p.read_text(encoding="utf-8") for p in paths) for unit, paths in units().items()}
+    texts |= {called(p): p.read_text(encoding="utf-8") for p in programs() if p.suffix != ".py"}
     touched: dict[str, set[str]] = {}
-    files = {name: paths for name, paths in units().items()} | {called(p): [p] for p in programs() if p.suffix != ".py"}
-    for unit, paths in files.items():
-        for path in paths:
-            for name in STATE_NAME.findall(path.read_text(encoding="utf-8")):
-                touched.setdefault(name, set()).add(unit)
-    assert {name: writers | readers for name, (writers, readers, _) in state_table().items()} == touched
+    for unit, source in texts.items():
+        who = {unit} if "-" in unit else {name for name, names in used.items() if "-" in name and unit in names}
+        for name in STATE_NAME.findall(source):
+            touched.setdefault(name, set()).update(who)
+    return touched
+
+
+def test_the_state_table_names_those_who_touch_each_file():
+    assert {name: writers | readers for name, (writers, readers, _) in state_table().items()} == touching()
 
 
 def test_the_state_table_says_which_files_git_ignores():
