@@ -86,8 +86,8 @@ def wings(wiki: wl.Wiki) -> str:
 def closing(log: str, seconds: int, staged: int) -> str:
     """The words a run ends with, from the lines its phases printed: what was mined, what waits, what was deferred."""
     lines = log.splitlines()
-    mined = [line for line in lines if re.match(r"write conversations/(?!index\.md).*: .*\b(new|grown|rewritten|forced)\b", line)]
-    new_pages = [line for line in lines if re.match(r"(write|\w+:?) .*staging/(?!index\.md)", line)]
+    mined = [line for line in lines if re.match(r"write conversations/\S+: \d+ messages", line)]
+    new_pages = [line for line in lines if re.match(r"(staged|refreshed) staging/", line)]
     deferred = [line for line in lines if re.match(r"(\S+: )?deferred\b", line)]
     said = [f"mined {len(mined)} sessions" if mined else "no new sessions"]
     if new_pages:

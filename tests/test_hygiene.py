@@ -1,17 +1,26 @@
 """Hygiene: what is certain is repaired, what is doubtful goes to a person, and a second run changes nothing."""
+
 from __future__ import annotations
+
+import wiki_lib as wl
 
 import subprocess
 
 import pytest
-import wiki_lib as wl
 
 DAY = {"WIKI_TODAY": "2026-06-30"}
 
 
 def page(name: str = "retry", **meta) -> str:
-    front = {"title": "Retry", "type": "pattern", "confidence": "high", "origin": "automated", "created": "2026-01-01",
-             "last_verified": "2026-06-01", **meta}
+    front = {
+        "title": "Retry",
+        "type": "pattern",
+        "confidence": "high",
+        "origin": "automated",
+        "created": "2026-01-01",
+        "last_verified": "2026-06-01",
+        **meta,
+    }
     lines = "".join(f"{k}: {v}\n" for k, v in front.items() if v is not None)
     return f"---\n{lines}---\n# Retry\n\n{'Full jitter keeps the clients from knocking at the same time. ' * 3}\n"
 
@@ -23,6 +32,7 @@ def wiki(home):
     def put(text: str, path: str = "wiki/patterns/retry.md"):
         (home.wiki / path).write_text(text)
         return home.wiki / path
+
     return put
 
 
@@ -30,14 +40,17 @@ def meta(path) -> dict:
     return wl.parse_page(path.name, path.read_text()).meta
 
 
-@pytest.mark.parametrize("verified, was, becomes", [
-    ("2026-01-02", "high", "high"),       # 179 days
-    ("2026-01-01", "high", "medium"),     # 180: on the day
-    ("2025-10-03", "medium", "low"),      # 270
-    ("2025-06-30", "low", "stale"),       # 365
-    ("2025-06-30", "high", "stale"),
-    ("2026-06-29", "low", "low"),         # never up
-])
+@pytest.mark.parametrize(
+    "verified, was, becomes",
+    [
+        ("2026-01-02", "high", "high"),  # 179 days
+        ("2026-01-01", "high", "medium"),  # 180: on the day
+        ("2025-10-03", "medium", "low"),  # 270
+        ("2025-06-30", "low", "stale"),  # 365
+        ("2025-06-30", "high", "stale"),
+        ("2026-06-29", "low", "low"),  # never up
+    ],
+)
 def test_confidence_steps_down_on_the_day_and_never_up(wiki, run_script, verified, was, becomes):
     """M36: decay."""
     path = wiki(page(last_verified=verified, confidence=was))
@@ -144,7 +157,15 @@ def test_thresholds_are_seams_and_an_unknown_one_is_named(wiki, run_script, home
 def test_confidence_at_is_what_the_table_says(script):
     hygiene = script("wiki-hygiene")
     assert [hygiene.confidence_at(a, hygiene.SEAMS) for a in (0, 179, 180, 269, 270, 364, 365, 9999)] == [
-        "high", "high", "medium", "medium", "low", "low", "stale", "stale"]
+        "high",
+        "high",
+        "medium",
+        "medium",
+        "low",
+        "low",
+        "stale",
+        "stale",
+    ]
 
 
 def test_the_wiki_commits_exactly_the_paths_it_is_given(wiki, home, git):
@@ -154,4 +175,7 @@ def test_the_wiki_commits_exactly_the_paths_it_is_given(wiki, home, git):
     assert wl.Wiki(home.wiki).commit(["wiki/patterns/retry.md"], "one page")
     assert git("status", "--porcelain", cwd=home.wiki).strip() == "?? wiki/patterns/other.md"
     assert not wl.Wiki(home.wiki).commit(["wiki/patterns/retry.md"], "again")
-    assert subprocess.run(["git", "-C", str(home.wiki), "log", "-1", "--format=%s"], capture_output=True, text=True).stdout == "one page\n"
+    assert (
+        subprocess.run(["git", "-C", str(home.wiki), "log", "-1", "--format=%s"], capture_output=True, text=True).stdout
+        == "one page\n"
+    )
