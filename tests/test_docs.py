@@ -8,13 +8,16 @@ A made part of a document stands between `<!-- made: WHAT -->` and `<!-- /made -
 from __future__ import annotations
 
 import ast
+import importlib
 import io
+import json
 import os
 import pwd
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -194,6 +197,11 @@ def write() -> None:
             print(f"write {name}")
 
 
+@pytest.fixture
+def wl():
+    return importlib.import_module("wiki_lib")          # not at the top: --write runs where only this file is known
+
+
 # -- the made parts ---------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("program", [called(p) for p in programs()])
@@ -329,6 +337,52 @@ def test_the_shell_blocks_of_the_documents_name_programs_and_options_that_exist(
             wrong += [f"{name}: {program} {option}" for option in re.findall(r"(?<=\s)--[a-z-]+", rest.split("#")[0])
                       if option not in helps[program] and option != "--help"]
     assert not wrong
+
+
+# -- what the documents show as an example ----------------------------------------------------------------------------
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text(name), re.M | re.S)
+
+
+def test_architecture_lists_the_keys_of_pages_and_conversations_in_their_order(wl):
+    shown_keys = re.findall(r"^\| ((?:[a-z_]+(?: \([^)]*\))?, )+[a-z_]+) \|", text(ARCHITECTURE), re.M)
+    bare = [tuple(re.sub(r" \([^)]*\)", "", row).split(", ")) for row in shown_keys if "_" in row]
+    assert bare == [wl.PAGE_KEYS, wl.STAGED_KEYS, wl.ARCHIVE_KEYS]
+    head = re.search(r"^---\ntitle: \.\.\.(.*?)\n---\n", text(ARCHITECTURE), re.M | re.S)[1]
+    assert ("title", *re.findall(r"[a-z_]+", re.sub(r"\([^)]*\)", "", head))) == wl.CONVERSATION_KEYS
+
+
+def test_the_exit_codes_of_architecture_are_those_of_the_frame(wl):
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", text(ARCHITECTURE), re.M)}
+    assert told == {0, wl.EXIT_FAILED, wl.EXIT_USAGE, wl.EXIT_BUG, wl.EXIT_BUSY, wl.EXIT_INTERRUPTED}
+
+
+def test_every_example_of_wiki_yaml_is_taken(home, run_script):
+    for example in blocks(CUSTOMIZE, "yaml") + blocks("docs/SETUP.md", "yaml"):
+        home.wiki.mkdir(exist_ok=True)
+        (home.wiki / "wiki.yaml").write_text(example)
+        for script in ("extract-sessions.py", "summarize-conversations.py", "update-conversation-index.py", "wiki-hygiene.py"):
+            assert run_script(script, "--dry-run").stderr == "", example
+
+
+def test_the_hooks_in_set_up_are_json_and_name_files_that_are_there():
+    [settings] = blocks("docs/SETUP.md", "json")
+    for event in json.loads(settings)["hooks"].values():
+        [command] = [hook["command"] for entry in event for hook in entry["hooks"]]
+        assert os.access(SCRIPTS / command.split("/scripts/")[1], os.X_OK)
+
+
+def test_the_proposal_that_claude_md_shows_is_one_that_review_takes(wl, home, run_script):
+    example = textwrap.dedent(re.search(r"^    ---\n    title:.*?(?=^\S|^- )", text("CLAUDE.md"), re.M | re.S)[0])
+    page = wl.parse_page("staging/patterns/retry-with-full-jitter.md", example)
+    assert set(page.meta) <= set(wl.PAGE_KEYS + wl.STAGED_KEYS)
+    run_script("wiki-sync.sh", "--commit")
+    (home.wiki / page.path).write_text(wl.render_page(page.without(["modifies"])))
+    [waiting] = json.loads(run_script("wiki-staging.py", "--list", "--json").stdout)
+    assert (waiting["title"], waiting["staged_by"]) == (page.title, "agent")
+    run_script("wiki-staging.py", "--promote", waiting["id"])
+    assert (home.wiki / "wiki/patterns/retry-with-full-jitter.md").is_file()
 
 
 # -- links and places -------------------------------------------------------------------------------------------------
