@@ -15,12 +15,13 @@ wiki_env.enter()      # steps into the environment, as importing wiki_lib would
 import argparse  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
+from typing import TextIO  # noqa: E402
 
 import wiki_index  # noqa: E402
 
 # wiki_lib is loaded by the frame below only once something has gone wrong: a search takes less time than loading it.
 
-PATH, TITLE, MATCH, OFF = "\033[36m", "\033[1m", "\033[33m", "\033[0m"
+PATH, TITLE, OFF = "\033[36m", "\033[1m", "\033[0m"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,10 +34,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--type", dest="kind", choices=wiki_index.KINDS, help="only files of this kind")
     p.add_argument("-n", type=int, default=10, metavar="N", help="how many results at most (default: 10)")
     p.add_argument("--sections", action="store_true", help="one result a passage instead of one a file")
-    p.add_argument("--json", action="store_true", help="a JSON list of {path, wing, title, kind, date, section, message, "
-                                                      "snippet, score}")
-    p.add_argument("--update", action="store_true", help="only bring the index up to date; prints a line if anything changed")
-    p.add_argument("--rebuild", action="store_true", help="make the index anew first; it is a cache, and answers the same")
+    p.add_argument("--json", action="store_true",
+                   help="a JSON list of {path, wing, title, kind, date, section, message, snippet, score}")
+    p.add_argument("--update", action="store_true",
+                   help="bring the index up to date, a line if anything changed; without a QUERY nothing else")
+    p.add_argument("--rebuild", action="store_true", help="make the index anew first; it is a cache and answers the same")
     return p
 
 
@@ -48,21 +50,25 @@ def main() -> int:
         p.error("a question is needed, such as: wiki-search.py retry policy")
     if args.n < 1:
         p.error("-n takes a number from 1")
-    wiki_dir = os.path.abspath(os.environ.get("WIKI_DIR") or os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+    wiki_dir = os.path.abspath(os.environ.get("WIKI_DIR") or os.path.dirname(wiki_index.SCRIPTS))
+    hits: list[wiki_index.Hit] = []
     if not os.path.isdir(wiki_dir):
         wiki_index.warn(wiki_dir, "there is no wiki yet; run wiki-maintain.sh, or set WIKI_DIR to where it is")
-        hits = []
-    else:
-        if args.update or args.rebuild:
-            changed = wiki_index.update(wiki_dir, rebuild=args.rebuild)
-            if changed:
-                print(f"indexed: {changed} {'file' if changed == 1 else 'files'}", file=sys.stderr if query else sys.stdout)
-            if not query:
-                return 0
-        hits = wiki_index.answer(wiki_dir, query=query, wing=args.wing, topic=args.topic, hall=args.hall, kind=args.kind,
-                                 n=args.n, sections=args.sections)
+    elif args.update or args.rebuild:
+        update(wiki_dir, args.rebuild, sys.stderr if query else sys.stdout)
+    if not query:
+        return 0
+    if os.path.isdir(wiki_dir):
+        hits = wiki_index.answer(wiki_dir, query=query, wing=args.wing, topic=args.topic, hall=args.hall,
+                                 kind=args.kind, n=args.n, sections=args.sections)
     print_json(hits) if args.json else print_list(hits)
     return 0
+
+
+def update(wiki_dir: str, rebuild: bool, told: TextIO) -> None:
+    changed = wiki_index.update(wiki_dir, rebuild=rebuild)
+    if changed:
+        print(f"indexed: {changed} {'file' if changed == 1 else 'files'}", file=told)
 
 
 def print_json(hits: list[wiki_index.Hit]) -> None:
@@ -76,14 +82,18 @@ def print_list(hits: list[wiki_index.Hit]) -> None:
     path, title, off = (PATH, TITLE, OFF) if colour else ("", "", "")
     lines = []
     for hit in hits:
-        where = " · ".join(filter(None, (hit.kind, hit.wing, hit.date, hit.section, hit.message and f"#{hit.message}")))
-        lines.append(f"{title}{plain(hit.title)}{off}  ({plain(where)})\n  {path}{plain(hit.path)}{off}\n  {plain(hit.snippet)}\n")
-    sys.stdout.buffer.write("\n".join(lines).encode("utf-8", "replace"))
+        message = f"#{hit.message}" if hit.message else ""
+        where = " · ".join(filter(None, (hit.kind, hit.wing, hit.date, hit.section, message)))
+        lines += (f"{title}{plain(hit.title)}{off}  ({plain(where)})", f"  {path}{plain(hit.path)}{off}",
+                  f"  {plain(hit.snippet)}", "")
+    sys.stdout.buffer.write("\n".join(lines).encode("utf-8", "replace"))      # whatever the locale
 
 
 def plain(text: str) -> str:
     """Control characters made visible: nothing that a file holds can drive the terminal."""
-    return "".join(c if c.isprintable() else "�" if ord(c) > 0xFF else f"\\x{ord(c):02x}" for c in text.replace("\n", " "))
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 0x100 else "\ufffd" for c in text)
 
 
 def run() -> None:

@@ -3,9 +3,9 @@
     index = open_index(wiki_dir)      # brought up to date: new and changed files are read, vanished ones dropped
     hits = index.search("why did the retry test fail", wing="api", n=5)
 
-One row of `files` a file, one row of `parts` a stretch of it (a section, some neighbouring messages), whose words are in
-`words` (contentless FTS5: the text itself is kept once, compressed, in `parts`). Deleting the file of the index costs
-a rebuild and changes no answer. Ranking is in wiki_rank.py.
+One row of `files` a file, one row of `parts` a stretch of it (a section, some neighbouring messages), whose words are
+in `words` (contentless FTS5: the text itself is kept once, compressed, in `parts`). Deleting the index costs the time
+to make it anew and changes no answer. Ranking is in wiki_rank.py.
 
 wiki_lib is not imported here: loading it takes longer than a search may. What both need to agree on (the cache folder,
 the wiki's key in it) is held together by tests/test_search.py.
@@ -13,26 +13,27 @@ the wiki's key in it) is held together by tests/test_search.py.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import math
 import os
 import re
 import sqlite3
-import stat
 import sys
 import zlib
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import wiki_rank as rank
 import wiki_words
 
-SCHEMA = 1                  # raised whenever rows would come out differently: an index of another number is made anew
+ROWS = 1                    # raised when the same files would come out as other rows: an older index is made anew
 PART_CHARS = 2000           # messages are indexed together up to about this size
 CANDIDATES = 40             # files that are ranked closely, of those the index finds
 CANDIDATE_PARTS = 8         # parts of a file that are looked at closely
-POSTINGS = 15_000           # places looked up in the index for a question, rarest words first; what is more common only ranks
+POSTINGS = 15_000           # places looked up for a question, rarest words first; what is more common only ranks
 WAIT_SECONDS = 60           # for another process that writes the index
 STRONG = 0.5                # what stands for a word with at least this share is looked up in the index
 ALIKE_CHARS, ALIKE_TAIL = 5, 3      # words that share their beginning, and differ in no more letters at the end,
@@ -41,20 +42,22 @@ SNIPPET_CHARS = 240
 BEHIND = 0.5                # factor on the score of archived and superseded pages
 STATIONS = {"conversations": "conversation", "wiki": "page", "staging": "staged", "archive": "archived"}
 KINDS = tuple(STATIONS.values())
-HALLS = {"Facts": "fact", "Discoveries": "discovery", "Preferences": "preference", "Advice": "advice", "Events": "event",
-         "Tooling": "tooling"}      # heading in a summary: hall
+HALLS = {"Facts": "fact", "Discoveries": "discovery", "Preferences": "preference", "Advice": "advice",
+         "Events": "event", "Tooling": "tooling"}      # heading in a summary: hall
+SCRIPTS = os.path.dirname(os.path.realpath(__file__))
 
 _SHIFT = 16                 # rowid of a part = file id << 16 | its number in the file
-_SCHEMA = f"""
+TOKENIZER = "tokenize = 'porter unicode61 remove_diacritics 2'"
+_SCHEMA = """
 PRAGMA application_id = 1835363704;
-PRAGMA user_version = {SCHEMA};
 CREATE TABLE files(id INTEGER PRIMARY KEY, path TEXT UNIQUE, size INT, mtime INT, kind TEXT, wing TEXT, wings TEXT,
-  title TEXT, date TEXT, topics TEXT, halls TEXT, head TEXT, superseded INT, length INT);
+  title TEXT, date TEXT, topics TEXT, halls TEXT, head TEXT, superseded INT, length INT, parts INT);
 CREATE TABLE parts(id INTEGER PRIMARY KEY, section TEXT, message TEXT, spoken INT, text BLOB);
-CREATE TABLE tree(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='porter unicode61 remove_diacritics 2');
+CREATE TABLE kept(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(text, content='', TOKENIZER);
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
-"""
+""".replace("TOKENIZER", TOKENIZER)
+_VERSION = zlib.crc32(f"{ROWS}{_SCHEMA}".encode()) & 0x7FFFFFFF
 
 
 class Hit(NamedTuple):
@@ -86,6 +89,7 @@ class Row(NamedTuple):
     head: str           # title, topics, aliases, wing and day as words to be found
     superseded: int
     length: int         # words, roughly
+    parts: int          # how many rows of `parts` it has
 
 
 class Part(NamedTuple):
@@ -102,7 +106,7 @@ def warn(subject: str, what: str) -> None:
 # ---------------------------------------------------------------- where it is
 
 def index_path(wiki_dir: str) -> str | None:
-    """The index of a wiki in the cache, as wl.cache_dir() and wl.wiki_key() have it; None where no folder can be written."""
+    """The index of a wiki, where wl.cache_dir() and wl.wiki_key() say; None where no folder can be written."""
     key = hashlib.sha256(os.path.realpath(wiki_dir).encode("utf-8", "replace")).hexdigest()[:12]
     base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("HOME") and os.path.join(os.environ["HOME"], ".cache"))
     for folder in (base and os.path.join(base, "memex"), None):
@@ -126,43 +130,48 @@ _SUBAGENTS = re.compile(r"^## Subagents[ \t]*$", re.M)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def scan(root: str) -> dict[str, tuple[int, int]]:
-    """{path relative to the wiki: (size, mtime in ns)} of every file that is searched; links are not followed."""
-    found: dict[str, tuple[int, int]] = {}
-    for base in ("", "local/"):
-        for station in STATIONS:
-            _walk(os.path.join(root, base + station), base + station, found, top=True)
-    return found
+class Scan:
+    """Every file that is searched, as it lies on disk: `names` relative to the wiki, `sizes` size and mtime (ns) of each in
+    turn. Links are not followed."""
 
+    def __init__(self, root: str):
+        self.names: list[str] = []
+        self.sizes: list[int] = []
+        for base in ("", "local/"):
+            for station in STATIONS:
+                self._walk(os.path.join(root, base + station), f"{base}{station}/", top=True)
 
-def _walk(folder: str, name: str, found: dict[str, tuple[int, int]], top: bool = False) -> None:
-    try:
-        entries = os.scandir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        warn(name, f"cannot be read ({error.strerror}); the rest is searched")
-        return
-    with entries:
-        for entry in entries:
-            own = entry.name
-            if own.endswith(".md"):
-                if top and own == "index.md" or own[0] == ".":
+    def _walk(self, folder: str, prefix: str, top: bool = False) -> None:
+        try:
+            entries = os.scandir(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            warn(prefix, f"cannot be read ({error.strerror}); the rest is searched")
+            return
+        with entries:
+            for entry in entries:
+                name = entry.name
+                if name[0] == ".":
                     continue
-                try:
-                    at = entry.stat(follow_symlinks=False)
-                except OSError:
-                    continue      # it vanished meanwhile
-                if stat.S_ISREG(at.st_mode):
-                    found[f"{name}/{own}"] = (at.st_size, at.st_mtime_ns)
-            elif own[0] != "." and entry.is_dir(follow_symlinks=False):
-                _walk(entry.path, f"{name}/{own}", found)
+                if not name.endswith(".md"):
+                    if entry.is_dir(follow_symlinks=False):
+                        self._walk(entry.path, f"{prefix}{name}/")
+                elif not (top and name == "index.md") and entry.is_file(follow_symlinks=False):
+                    try:
+                        at = entry.stat(follow_symlinks=False)
+                    except OSError:
+                        continue      # it vanished meanwhile
+                    self.names.append(prefix + name)
+                    self.sizes += (at.st_size, at.st_mtime_ns)
 
+    def fingerprint(self) -> str:
+        """Equal means that nothing changed."""
+        told = "\0".join(self.names).encode("utf-8", "surrogateescape") + array("q", self.sizes).tobytes()
+        return hashlib.blake2b(told, digest_size=16).hexdigest()
 
-def fingerprint(found: dict[str, tuple[int, int]]) -> str:
-    """Of a whole scan: equal means that nothing changed."""
-    sizes = [n for pair in found.values() for n in pair]
-    return hashlib.blake2b("\0".join(found).encode("utf-8", "surrogateescape") + str(sizes).encode(), digest_size=16).hexdigest()
+    def files(self) -> dict[str, tuple[int, int]]:
+        return dict(zip(self.names, zip(self.sizes[::2], self.sizes[1::2], strict=True), strict=True))
 
 
 def read_file(root: str, path: str, size: int, mtime: int) -> tuple[Row, list[Part]]:
@@ -172,19 +181,19 @@ def read_file(root: str, path: str, size: int, mtime: int) -> tuple[Row, list[Pa
     meta, body = _frontmatter(path, text)
     place = path.removeprefix("local/")
     kind = STATIONS[place.split("/", 1)[0]]
-    parts = _conversation_parts(body) if kind == "conversation" else _section_parts(body, "")
+    parts = (_conversation_parts(body) if kind == "conversation" else _section_parts(body, ""))[: 1 << _SHIFT]
     heading = re.search(r"^# +(.*?)[ \t]*$", body, re.M)
     name = path.rsplit("/", 1)[-1].removesuffix(".md")
     title = _line(meta.get("title")) or (heading[1] if heading else "") or name
     wings = _words(meta.get("wing") or place.split("/")[1]) if kind == "conversation" else _words(meta.get("wings"))
-    date = next((m[0] for v in (meta.get("date"), meta.get("last_compiled"), meta.get("staged_at"), meta.get("created"), name)
-                 if (m := _DAY.search(str(v or "")))), "")
+    dates = (meta.get("date"), meta.get("last_compiled"), meta.get("staged_at"), meta.get("created"), name)
+    date = next((m[0] for value in dates if (m := _DAY.search(str(value or "")))), "")
     topics = _words(meta.get("topics"))
     halls = {*_words(meta.get("halls")), *(HALLS[name] for name in rank.SECTION.findall(body) if name in HALLS)}
-    head = " . ".join([title, " ".join(topics), " ".join(_words(meta.get("aliases"))), " ".join(wings), _day_words(date)])
+    head = "\n".join([title, *topics, *_words(meta.get("aliases")), *wings, _day_words(date)])
     row = Row(path, size, mtime, kind, wings[0] if wings else "", json.dumps(wings), title, date,
               json.dumps(sorted({_folded(t) for t in topics})), json.dumps(sorted(halls)), head,
-              int(bool(meta.get("superseded_by")) or kind == "archived"), sum(len(p.text) for p in parts) // 6)
+              int(bool(meta.get("superseded_by")) or kind == "archived"), sum(len(p.text) for p in parts) // 6, len(parts))
     return row, parts
 
 
@@ -278,7 +287,7 @@ class Index:
         self.root, self.place = root, place
         self.db = sqlite3.connect(place or ":memory:", timeout=WAIT_SECONDS, isolation_level=None)
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA):
+        if version not in (0, _VERSION):
             self.close()
             raise sqlite3.DatabaseError("made by another version")
         if version == 0:
@@ -289,7 +298,7 @@ class Index:
             self.db.execute("PRAGMA journal_mode = WAL")
         with self._writing():
             if self.db.execute("PRAGMA user_version").fetchone()[0] == 0:      # else another process was first
-                for statement in _SCHEMA.split(";"):
+                for statement in (*_SCHEMA.split(";"), f"PRAGMA user_version = {_VERSION}"):
                     self.db.execute(statement)
 
     def close(self) -> None:
@@ -309,13 +318,14 @@ class Index:
     def update(self) -> int:
         """Read what is new or changed, drop what vanished; how many files that were. A file that cannot be read is said
         and left out."""
-        found = scan(self.root)
-        print_ = fingerprint(found)
-        if self._tree() == print_:
+        scan = Scan(self.root)
+        tree = scan.fingerprint()
+        if self._kept("tree") == tree:
             return 0
-        changed, unread = 0, False
+        found, changed, unread = scan.files(), 0, False
         with self._writing():
-            known = {path: (size, mtime) for path, size, mtime in self.db.execute("SELECT path, size, mtime FROM files")}
+            rows = self.db.execute("SELECT path, size, mtime FROM files")
+            known = {path: (size, mtime) for path, size, mtime in rows}
             for path in [p for p in known if found.get(p) != known[p]]:
                 self._drop(path)
                 changed += path not in found
@@ -328,22 +338,26 @@ class Index:
                 except OSError as error:
                     unread = True
                     warn(path, f"cannot be read ({error.strerror}); the rest is searched")
-            self.db.execute("INSERT OR REPLACE INTO tree VALUES('tree', ?)", ["" if unread else print_])
+            self._keep("tree", "" if unread else tree)
+            self._keep("parts", str(self.db.execute("SELECT sum(parts) FROM files").fetchone()[0] or 0))
         if changed > 1000:
             self.db.execute("INSERT INTO words(words) VALUES('optimize')")
         return changed
 
-    def _tree(self) -> str:
-        row = self.db.execute("SELECT value FROM tree WHERE key = 'tree'").fetchone()
-        return row[0] if row else "none"
+    def _kept(self, key: str) -> str:
+        row = self.db.execute("SELECT value FROM kept WHERE key = ?", [key]).fetchone()
+        return row[0] if row else ""
+
+    def _keep(self, key: str, value: str) -> None:
+        self.db.execute("INSERT OR REPLACE INTO kept VALUES(?, ?)", [key, value])
 
     def _add(self, row: Row, parts: Sequence[Part]) -> None:
         number = self.db.execute(f"INSERT INTO files VALUES(NULL{', ?' * len(row)})", row).lastrowid
-        for i, part in enumerate(parts[: 1 << _SHIFT]):
+        for i, part in enumerate(parts):
             at = number << _SHIFT | i
             packed = zlib.compress(part.text.encode("utf-8", "replace"), 1)
-            self.db.execute("INSERT INTO parts VALUES(?, ?, ?, ?, ?)", (at, part.section, part.message, part.spoken, packed))
-            self.db.execute("INSERT INTO words(rowid, text) VALUES(?, ?)", (at, _indexed(part, row.head if i == 0 else "")))
+            self.db.execute("INSERT INTO parts VALUES(?, ?, ?, ?, ?)", (at, *part[:3], packed))
+            self.db.execute("INSERT INTO words(rowid, text) VALUES(?, ?)", (at, _indexed(part, "" if i else row.head)))
 
     def _drop(self, path: str) -> None:
         number, head = self.db.execute("SELECT id, head FROM files WHERE path = ?", [path]).fetchone()
@@ -355,7 +369,7 @@ class Index:
         self.db.execute("DELETE FROM files WHERE id = ?", [number])
 
     def _parts(self, where: str, values: Sequence[int]) -> list[tuple[int, Part]]:
-        rows = self.db.execute(f"SELECT id, section, message, spoken, text FROM parts WHERE {where} ORDER BY id", values)
+        rows = self.db.execute(f"SELECT * FROM parts WHERE {where} ORDER BY id", values)
         return [(at, Part(section, message, spoken, zlib.decompress(text).decode("utf-8", "replace")))
                 for at, section, message, spoken, text in rows]
 
@@ -363,25 +377,42 @@ class Index:
 
     def search(self, query: str, wing: str | None = None, topic: str | None = None, hall: str | None = None,
                kind: str | None = None, n: int = 10, sections: bool = False) -> list[Hit]:
-        """The n best files for a question (the n best passages with `sections`), best first; [] when nothing matches."""
+        """The n best files for a question (with `sections` the n best passages), best first; [] when nothing matches."""
         asked, named = rank.question_words(query), rank.days_named(query)
-        where, values = _scope(wing, topic, hall, kind)
         stems = Stemmer()
         terms = self._terms(asked, stems)
+        scoped = self._scope(wing, topic, hall, kind)
+        ids = self.db.execute(f"SELECT id FROM {'scope' if scoped else 'files'} LIMIT {CANDIDATES + 1}").fetchall()
+        places: dict[int, list[int]] = {number: [] for number, in ids}
         rarity = None
-        files = [number for number, in self.db.execute(f"SELECT id FROM files{where} LIMIT {CANDIDATES + 1}", values)]
-        places: dict[int, list[int]] | None = None
-        if len(files) > CANDIDATES:
-            found = _Found(self.db, terms, where, values)
+        if len(ids) > CANDIDATES:      # else every file is ranked closely
+            found = _Found(self.db, terms, scoped)
             places, rarity = found.best(named), found.rarity
-            files = list(places)
-        candidates = [self._candidate(number, places[number] if places else None, hall) for number in files]
+        candidates = [self._candidate(number, parts, hall) for number, parts in places.items()]
         ranked = rank.rank([c for c in candidates if c.units], terms, named, stems, rarity)
         return _hits(ranked, n, sections, terms, stems)
 
+    def _scope(self, wing: str | None, topic: str | None, hall: str | None, kind: str | None) -> bool:
+        """Fill the table `scope` with the files a question is put to; False when it is all. A page of no wing counts
+        everywhere."""
+        conditions = (
+            (wing, "(wing = ?1 OR kind <> 'conversation' AND (wings = '[]' OR EXISTS "
+                   "(SELECT 1 FROM json_each(wings) WHERE value = ?1)))"),
+            (topic and _folded(topic), "EXISTS (SELECT 1 FROM json_each(topics) WHERE value = ?2)"),
+            (hall, "EXISTS (SELECT 1 FROM json_each(halls) WHERE value = ?3)"),
+            (kind, "kind = ?4"),
+        )
+        used = [condition for value, condition in conditions if value]
+        self.db.execute("DROP TABLE IF EXISTS temp.scope")
+        if used:
+            self.db.execute("CREATE TEMP TABLE scope(id INTEGER PRIMARY KEY, date TEXT, parts INT)")
+            self.db.execute(f"INSERT INTO scope SELECT id, date, parts FROM files WHERE {' AND '.join(used)} "
+                            "AND ?1 IS ?1 AND ?2 IS ?2 AND ?3 IS ?3 AND ?4 IS ?4", [value for value, _ in conditions])
+        return bool(used)
+
     def _terms(self, asked: Sequence[str], stems: Stemmer) -> list[rank.Term]:
-        """A term for each word asked, with what may stand for it: irregular forms, neighbours of the thesaurus, words of
-        the index that begin alike, and for a word the index has not at all those spelt nearly so."""
+        """A term for each word asked, with what may stand for it: irregular forms, neighbours in the thesaurus, words
+        of the index that begin alike, and for a word the index has not at all those spelt nearly so."""
         near = wiki_words.lines_near(asked)
         stem_of = stems({*asked, *(w for _, heads, members in near for w in (*heads, *members))})
         terms = []
@@ -415,15 +446,17 @@ class Index:
         return [t for t, in self.db.execute("SELECT term FROM vocabulary WHERE term >= ? AND term < ? LIMIT 5000",
                                             [start, start[:-1] + chr(ord(start[-1]) + 1)])]
 
-    def _candidate(self, number: int, places: list[int] | None, hall: str | None) -> rank.Candidate:
-        row = Row(*self.db.execute("SELECT path, size, mtime, kind, wing, wings, title, date, topics, halls, head, superseded, "
-                                   "length FROM files WHERE id = ?", [number]).fetchone())
-        if places is None:
+    def _candidate(self, number: int, places: list[int], hall: str | None) -> rank.Candidate:
+        """A file by its parts at those places, by all of them when none is given."""
+        row = Row(*self.db.execute("SELECT * FROM files WHERE id = ?", [number]).fetchone()[1:])
+        if not places:
             parts = self._parts("id BETWEEN ? AND ?", [number << _SHIFT, (number + 1 << _SHIFT) - 1])
         else:
             parts = self._parts(f"id IN ({', '.join('?' * len(places))})", places)
         units = [u for _, p in parts for u in rank.units(p.text, p.section, p.message, bool(p.spoken))
                  if not hall or HALLS.get(u.section) == hall]
+        if not units and not hall:      # an empty file is still found by its title
+            units = [rank.Unit("", None, row.title, 1.0)]
         return rank.Candidate(row.path, units, rank.words(rank.prepare(row.head)), row.date,
                               BEHIND if row.superseded else 1.0, row.length, row)
 
@@ -431,18 +464,16 @@ class Index:
 class _Found:
     """What the index itself knows of a question's terms: where they stand, and how rare they are in the scope."""
 
-    def __init__(self, db: sqlite3.Connection, terms: Sequence[rank.Term], where: str, values: Sequence[str]):
-        self.db, self.where, self.values = db, where, values
-        self.total = self._one("SELECT count(*) FROM parts")
-        self.scoped = self.total
-        if where:
-            self.scoped = self._one(f"SELECT count(*) FROM parts WHERE id >> {_SHIFT} IN (SELECT id FROM files{where})", values)
+    def __init__(self, db: sqlite3.Connection, terms: Sequence[rank.Term], scoped: bool):
+        self.db, self.scoped = db, scoped
+        self.total = int(self._one("SELECT value FROM kept WHERE key = 'parts'"))
+        self.here = self._one("SELECT sum(parts) FROM scope") if scoped else self.total
         self.known: dict[str, float] = {}      # stem: idf in the scope
         self.at: dict[int, dict[int, float]] = {}      # part: {term: what it scores there}
         self._look(terms)
 
-    def _one(self, statement: str, values: Sequence[str] = ()) -> int:
-        return self.db.execute(statement, values).fetchone()[0]
+    def _one(self, statement: str) -> int:
+        return self.db.execute(statement).fetchone()[0]
 
     def _look(self, terms: Sequence[rank.Term]) -> None:
         strong = [(self._everywhere(stem), stem, i) for i, t in enumerate(terms)
@@ -453,16 +484,16 @@ class _Found:
                 continue
             spent += count
             rows = self._rows(stem)
-            self.known[stem] = rank.idf(len(rows), self.scoped)
+            self.known[stem] = rank.idf(len(rows), self.here)
             worth = self.known[stem] * terms[i].stands[stem] / max(1e-6, _fts_idf(count, self.total))
             for at, score in rows:
                 scores = self.at.setdefault(at, {})
                 scores[i] = max(scores.get(i, 0.0), -score * worth)
 
     def _rows(self, stem: str) -> list[tuple[int, float]]:
-        scope = f" AND rowid >> {_SHIFT} IN (SELECT id FROM files{self.where})" if self.where else ""
+        scope = f" AND rowid >> {_SHIFT} IN (SELECT id FROM scope)" if self.scoped else ""
         return self.db.execute(f"SELECT rowid, bm25(words) FROM words WHERE words MATCH ?{scope}",
-                               [f'"{stem}"', *self.values]).fetchall()
+                               [f'"{stem}"']).fetchall()
 
     def _everywhere(self, stem: str) -> int:
         row = self.db.execute("SELECT doc FROM vocabulary WHERE term = ?", [stem]).fetchone()
@@ -488,12 +519,26 @@ class _Found:
             top = max(total.values(), default=1.0)
             for number, date in self._of_time(named):
                 total[number] = total.get(number, 0.0) + top * rank.nearness(named, date)
-        chosen = sorted(total, key=lambda f: (-total[f], f))[:CANDIDATES]
-        return {f: [at for _, at in sorted(files.get(f, [(0.0, f << _SHIFT)]), reverse=True)[:CANDIDATE_PARTS]] for f in chosen}
+        chosen = self._first(total)
+        found = {f: sorted(files.get(f, [(0.0, f << _SHIFT)]), reverse=True)[:CANDIDATE_PARTS] for f in chosen}
+        return {f: [at for _, at in parts] for f, parts in found.items()}
+
+    def _first(self, total: dict[int, float]) -> list[int]:
+        """The CANDIDATES best; among equals the newest, so that ids, which tell how the index grew, decide nothing."""
+        if len(total) <= CANDIDATES:
+            return list(total)
+        cut = sorted(total.values(), reverse=True)[CANDIDATES - 1]
+        above = [f for f in total if total[f] > cut]
+        equal = json.dumps([f for f in total if total[f] == cut])
+        rest = self.db.execute("SELECT id FROM files WHERE id IN (SELECT value FROM json_each(?)) ORDER BY date DESC, path "
+                               "LIMIT ?", [equal, CANDIDATES - len(above)])
+        return above + [number for number, in rest]
 
     def _of_time(self, named: Sequence) -> list[tuple[int, str]]:
-        dated = self.db.execute(f"SELECT id, date FROM files{self.where}", self.values)
-        return [(number, date) for number, date in dated if rank.nearness(named, date) > 0.1]
+        table = "scope" if self.scoped else "files"
+        days = [d for d, in self.db.execute(f"SELECT DISTINCT date FROM {table}") if rank.nearness(named, d) > 0.1]
+        marks = ", ".join("?" * len(days))
+        return self.db.execute(f"SELECT id, date FROM {table} WHERE date IN ({marks})", days).fetchall()
 
 
 def _fts_idf(count: int, total: int) -> float:
@@ -501,24 +546,12 @@ def _fts_idf(count: int, total: int) -> float:
     return math.log((total - count + 0.5) / (count + 0.5)) if total > 2 * count else 1e-6
 
 
-def _scope(wing: str | None, topic: str | None, hall: str | None, kind: str | None) -> tuple[str, list[str]]:
-    """The WHERE of the files a question is put to. A page of no wing counts everywhere."""
-    conditions = (
-        (wing, "(EXISTS (SELECT 1 FROM json_each(wings) WHERE value = ?) OR kind <> 'conversation' AND wings = '[]')"),
-        (topic and _folded(topic), "EXISTS (SELECT 1 FROM json_each(topics) WHERE value = ?)"),
-        (hall, "EXISTS (SELECT 1 FROM json_each(halls) WHERE value = ?)"),
-        (kind, "kind = ?"),
-    )
-    used = [(value, condition) for value, condition in conditions if value]
-    return (" WHERE " if used else "") + " AND ".join(c for _, c in used), [v for v, _ in used]
-
-
 class Stemmer:
     """Stems exactly as the index has them: by SQLite's own tokenizer."""
 
     def __init__(self) -> None:
         self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.db.execute("CREATE VIRTUAL TABLE w USING fts5(x, content='', tokenize='porter unicode61 remove_diacritics 2')")
+        self.db.execute(f"CREATE VIRTUAL TABLE w USING fts5(x, content='', {TOKENIZER})")
         self.db.execute("CREATE VIRTUAL TABLE v USING fts5vocab(w, instance)")
 
     def __call__(self, words: Iterable[str]) -> dict[str, str]:
@@ -533,7 +566,8 @@ class Stemmer:
 
 # ---------------------------------------------------------------- what is shown
 
-def _hits(ranked: Sequence[rank.Candidate], n: int, sections: bool, terms: Sequence[rank.Term], stems: Stemmer) -> list[Hit]:
+def _hits(ranked: Sequence[rank.Candidate], n: int, sections: bool, terms: Sequence[rank.Term],
+          stems: Stemmer) -> list[Hit]:
     if not sections:
         return [_hit(c, c.passages[0][1] if c.passages else c.units[0], c.score, terms, stems) for c in ranked[:n]]
     top = max((p for c in ranked for p, _ in c.passages), default=1.0) or 1.0
@@ -549,8 +583,9 @@ def _hits(ranked: Sequence[rank.Candidate], n: int, sections: bool, terms: Seque
 
 def _hit(c: rank.Candidate, unit: rank.Unit, score: float, terms: Sequence[rank.Term], stems: Stemmer) -> Hit:
     row: Row = c.row
-    return Hit(row.path, row.wing, row.title, row.kind, row.date, unit.section, unit.message,
-               snippet(unit.text, {s for t in terms for s in t.stands}, stems), round(score / (1 + rank.FILE_WEIGHT), 4))
+    shown = snippet(unit.text, {s for t in terms for s in t.stands}, stems)
+    return Hit(row.path, row.wing, row.title, row.kind, row.date, unit.section, unit.message, shown,
+               round(score / (1 + rank.FILE_WEIGHT), 4))
 
 
 def snippet(text: str, wanted: set[str], stems: Stemmer) -> str:
@@ -589,20 +624,34 @@ def update(wiki_dir: str, rebuild: bool = False) -> int:
 
 def _with_index(wiki_dir: str, do: Callable[[Index], Any]) -> Any:
     place = index_path(wiki_dir)
-    for last in (False, True):
+    for _ in range(2 if place else 0):
+        inode = _inode(place)
         try:
             with contextlib.closing(Index(wiki_dir, place)) as index:
                 return do(index)
         except sqlite3.DatabaseError as error:
-            if place is None or last:
-                raise
             if _cannot_write(error):
-                warn("index", f"cannot be written ({error}); made in memory for this time. See that {place} can be written")
-                place = None
-            else:
-                warn("index", f"was broken ({error}); made anew")
-                _remove(place)
-    return None
+                warn("index", f"cannot be written ({error}); made in memory this time; see that {place} can be written")
+                break
+            warn("index", f"could not be used ({error}); made anew")
+            _replace(place, inode)
+    with contextlib.closing(Index(wiki_dir, None)) as index:
+        return do(index)
+
+
+def _replace(place: str, inode: int) -> None:
+    """Remove an index that cannot be used, unless another process has replaced it meanwhile."""
+    with open(place + ".lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _inode(place) == inode:
+            _remove(place)
+
+
+def _inode(place: str) -> int:
+    try:
+        return os.stat(place).st_ino
+    except OSError:
+        return 0
 
 
 def _cannot_write(error: sqlite3.DatabaseError) -> bool:

@@ -14,13 +14,13 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-K1, B = 1.2, 0.5                # BM25: how fast repetition stops counting; how much length does
+K1, B = 1.6, 0.5                # BM25: how fast repetition stops counting; how much length does
 FILE_WEIGHT = 0.5               # of the whole file's score, beside 1.0 of its passages
 PASSAGES, DECAY = 8, 0.5        # how many passages of a file count, and how much less each next one does
 DAY_WEIGHT = 0.6                # of lying in the time a question names
 DAYS_AFTER, DAYS_BEFORE = 10, 4       # how fast that fades outside it: things are told on the day or soon after
 FEEDBACK, FEEDBACK_WORDS = 0.1, 20    # weight and number of the words lent by the best passages of the first look
-FEEDBACK_PASSAGES, FEEDBACK_FILES = 5, 2
+FEEDBACK_PASSAGES, FEEDBACK_FILES = 10, 3
 FEEDBACK_UNITS = 60             # how much of a file is looked at for them
 TITLE_WEIGHT = 2                # a word of the title, topics or aliases counts as so many in the text
 TOOL_WEIGHT = 0.6               # of what a tool printed, beside what was said
@@ -41,8 +41,8 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def prepare(text: str) -> str:
-    """Text as the index reads it: Chinese, Japanese and Korean runs as overlapping pairs (and the last sign alone, so that
-    a single sign is found by prefix), camelCase followed by its parts. Everything else as it stands."""
+    """Text as the index reads it: Chinese, Japanese and Korean runs as overlapping pairs (and the last sign alone, so
+    that a single sign is found by prefix), camelCase followed by its parts. Everything else as it stands."""
     if _CJK_RUN.search(text):
         text = _CJK_RUN.sub(lambda run: f" {' '.join(pairs(run[0]))} ", text)
     if _CAMEL.search(text):
@@ -107,7 +107,8 @@ _DAY_FORMS = tuple(re.compile(form, re.I) for form in (
     r"\b" + _M + r"(?:,? (?:of )?(?P<year>\d{4})\b)?",
 ))
 _VERBS = {"may", "march", "mar", "sep", "dec", "jan"}      # also other words: a month only after one of these
-_BEFORE_MONTH = re.compile(r"\b(?:in|on|of|since|until|till|by|before|after|during|last|this|early|late|mid)[ -]+$", re.I)
+_BEFORE_MONTH = re.compile(
+    r"\b(?:in|on|of|since|until|till|by|before|after|during|last|this|early|late|mid)[ -]+$", re.I)
 
 
 def days_named(question: str) -> list[tuple[int | None, int, int | None]]:
@@ -156,8 +157,9 @@ def nearness(named: Iterable[tuple[int | None, int, int | None]], date: str) -> 
 
 # ---------------------------------------------------------------- passages
 
-MESSAGE = re.compile(r"^#{3,4} (?:User|Assistant|Task) · (?:[^#\n]*· )?#(?P<id>[0-9a-f]{8,12})\s*$|^### Agent \S.*$", re.M)
-SECTION = re.compile(r"^## +(?P<name>.*?)\s*$", re.M)
+MESSAGE = re.compile(
+    r"^#{3,4} (?:User|Assistant|Task) · (?:[^#\n]*· )?#(?P<id>[0-9a-f]{8,12})[ \t]*$|^### Agent \S.*$", re.M)
+SECTION = re.compile(r"^## +(?P<name>.*?)[ \t]*$", re.M)
 _TOOL = re.compile(r"^- \*\*[^*\s]+\*\*(?: `|$)", re.M)
 _GAP = re.compile(r"\n\s*\n")
 
@@ -216,7 +218,8 @@ def _lines(part: str) -> Iterable[str]:
 class Candidate:
     """A file to be ranked: its units and its title words, `date` ISO or '', `factor` below 1 for what ranks behind."""
 
-    def __init__(self, key: str, units: list[Unit], title: list[str], date: str, factor: float, length: int, row: Any = None):
+    def __init__(self, key: str, units: list[Unit], title: list[str], date: str, factor: float, length: int,
+                 row: Any = None):
         self.row = row
         self.key, self.units, self.title, self.date, self.factor = key, units, title, date, factor
         self.length = max(length, sum(len(u.words) for u in units))
@@ -238,7 +241,7 @@ def idf(df: float, total: float) -> float:
 
 
 Stems = Callable[[Iterable[str]], dict[str, str]]          # surface words to their stems
-Rarity = Callable[[Iterable[str]], dict[str, float]]       # stems to their idf where the question is put; unknown ones left out
+Rarity = Callable[[Iterable[str]], dict[str, float]]       # stems to their idf where the question is put, if they occur
 
 
 def rank(candidates: Sequence[Candidate], terms: Sequence[Term], named: Sequence, stems: Stems,
@@ -247,11 +250,15 @@ def rank(candidates: Sequence[Candidate], terms: Sequence[Term], named: Sequence
 
     `rarity` None: the candidates are all the files the question is put to, and rarity is counted in them."""
     known: dict[str, str] = {}
+    candidates = sorted(candidates, key=lambda c: c.key)      # or equals among them would come as the index grew
     _look(candidates, terms, named, known, stems, rarity)
-    lent = _lend(candidates, terms, stems, rarity)
+    found = [c for c in candidates if c.score > 0]      # what only the lent words find was not asked for
+    lent = _lend(candidates, terms, stems)
     if lent:
-        _look(candidates, [*terms, *lent], named, known, stems, rarity)
-    return sorted((c for c in candidates if c.score > 0), key=lambda c: (-c.score, c.key))
+        rare = {t.stem: gain for t, gain in lent}
+        _look(candidates, [*terms, *(t for t, _ in lent)], named, known, stems,
+              rarity and (lambda wanted: rarity(set(wanted) - rare.keys()) | rare))
+    return sorted(found, key=lambda c: (c.score, c.date), reverse=True)      # the newest among equals
 
 
 def _look(candidates: Sequence[Candidate], terms: Sequence[Term], named: Sequence, known: dict[str, str],
@@ -264,7 +271,8 @@ def _look(candidates: Sequence[Candidate], terms: Sequence[Term], named: Sequenc
     files = [_bm25(gains, c.counts, c.length / mean_file) for c in candidates]
     depths = []
     for c, mine in zip(candidates, windows, strict=True):
-        scored = ((_bm25(gains, counts, size / mean_window) * unit.weight, unit) for size, counts, unit in mine if counts)
+        scored = ((_bm25(gains, counts, size / mean_window) * unit.weight, unit)
+                  for size, counts, unit in mine if counts)
         c.passages = sorted(scored, key=lambda p: -p[0])[:PASSAGES]
         depths.append(sum(s * DECAY ** i for i, (s, _) in enumerate(c.passages)))
     best_file, best_depth = max(files, default=0) or 1, max(depths, default=0) or 1
@@ -348,8 +356,8 @@ def _bm25(gains: list[list[tuple[str, float]]], counts: Mapping[str, float], len
     return score
 
 
-def _lend(candidates: Sequence[Candidate], terms: Sequence[Term], stems: Stems, rarity: Rarity | None) -> list[Term]:
-    """The most telling words of the best passages and files (pseudo relevance feedback), as faint terms."""
+def _lend(candidates: Sequence[Candidate], terms: Sequence[Term], stems: Stems) -> list[tuple[Term, float]]:
+    """The most telling words of the best passages and files (pseudo relevance feedback), as faint terms, each with its idf."""
     best = sorted(((s, c, u) for c in candidates for s, u in c.passages), key=lambda p: -p[0])[:FEEDBACK_PASSAGES]
     if not best:
         return []
@@ -358,7 +366,9 @@ def _lend(candidates: Sequence[Candidate], terms: Sequence[Term], stems: Stems, 
     texts += [(c.score, [w for u in c.units[:FEEDBACK_UNITS] for w in u.words]) for c in first]
     stem_of = stems({w for _, ws in texts for w in ws if len(w) > 2 and w not in STOP_WORDS})
     asked = {s for t in terms for s in (*t.stands, t.stem)}
-    rare = _rarity_of_lent(candidates, stem_of, set(stem_of.values()) - asked, rarity)
+    # Counted among the candidates: what all of them have tells nothing between them, however rare it is elsewhere.
+    there = [{stem_of[w]: 1.0 for w in stem_of.keys() & {w for u in c.units for w in u.words}} for c in candidates]
+    rare = _rarity_in(there, set(stem_of.values()) - asked)
     mean, weight = _mean(len(ws) for _, ws in texts), {}
     for share, ws in texts:
         counts: dict[str, int] = {}
@@ -368,16 +378,7 @@ def _lend(candidates: Sequence[Candidate], terms: Sequence[Term], stems: Stems, 
         for s, n in counts.items():
             weight[s] = weight.get(s, 0.0) + share * rare[s] * n / (n + K1 * (0.5 + 0.5 * len(ws) / mean))
     top = sorted(weight.items(), key=lambda p: (-p[1], p[0]))[:FEEDBACK_WORDS]
-    return [Term(s, {s: 1.0}, FEEDBACK * w / top[0][1]) for s, w in top]
-
-
-def _rarity_of_lent(candidates: Sequence[Candidate], stem_of: Mapping[str, str], wanted: set[str],
-                    rarity: Rarity | None) -> dict[str, float]:
-    """A word that every candidate has tells nothing among them, however rare it is elsewhere."""
-    there = [{stem_of[w]: 1.0 for w in stem_of.keys() & {w for u in c.units for w in u.words}} for c in candidates]
-    near = _rarity_in(there, wanted)
-    far = rarity(wanted) if rarity else near
-    return {s: min(near[s], far[s]) for s in near if s in far}
+    return [(Term(s, {s: 1.0}, FEEDBACK * w / top[0][1]), rare[s]) for s, w in top if w > 0]
 
 
 def _around(c: Candidate, unit: Unit) -> list[str]:
