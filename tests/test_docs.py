@@ -373,16 +373,26 @@ def test_the_hooks_in_set_up_are_json_and_name_files_that_are_there():
         assert os.access(SCRIPTS / command.split("/scripts/")[1], os.X_OK)
 
 
-def test_the_proposal_that_claude_md_shows_is_one_that_review_takes(wl, home, run_script):
+def test_the_proposals_that_claude_md_shows_are_taken_by_review(wl, home, run_script):
     example = textwrap.dedent(re.search(r"^    ---\n    title:.*?(?=^\S|^- )", text("CLAUDE.md"), re.M | re.S)[0])
+    digest_of_body = re.search(r"^    (python3 -c .*)$", text("CLAUDE.md"), re.M)[1]
     page = wl.parse_page("staging/patterns/retry-with-full-jitter.md", example)
     assert set(page.meta) <= set(wl.PAGE_KEYS + wl.STAGED_KEYS)
     run_script("wiki-sync.sh", "--commit")
-    (home.wiki / page.path).write_text(wl.render_page(page.without(["modifies"])))
-    [waiting] = json.loads(run_script("wiki-staging.py", "--list", "--json").stdout)
-    assert (waiting["title"], waiting["staged_by"]) == (page.title, "agent")
-    run_script("wiki-staging.py", "--promote", waiting["id"])
-    assert (home.wiki / "wiki/patterns/retry-with-full-jitter.md").is_file()
+
+    def accept(proposal):
+        (home.wiki / page.path).write_text(wl.render_page(proposal))
+        [waiting] = json.loads(run_script("wiki-staging.py", "--list", "--json").stdout)
+        assert (waiting["title"], waiting["staged_by"]) == (page.title, "agent")
+        run_script("wiki-staging.py", "--promote", waiting["id"])
+        return wl.parse_page(live, (home.wiki / live).read_text())
+
+    live = "wiki/patterns/retry-with-full-jitter.md"
+    assert accept(page).body == page.body
+    digest = subprocess.run(["bash", "-c", digest_of_body], cwd=home.wiki, env=home.environ, capture_output=True, text=True,
+                            check=True).stdout.strip()
+    changed = page.with_body(page.body + "- One more claim.\n").with_meta(modifies=live, modifies_hash=digest)
+    assert accept(changed).body == changed.body
 
 
 # -- links and places -------------------------------------------------------------------------------------------------
