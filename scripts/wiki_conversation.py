@@ -6,6 +6,7 @@ backslash in front, so `parse_transcript(render_transcript(t)) == t` for any Uni
 """
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -168,11 +169,16 @@ def unescape_structure(text: str) -> str:
     return _UNESCAPE.sub("", text) if "\\" in text else text
 
 
+@functools.cache
+def _tool_name(name: str) -> str:
+    return re.sub(r"[*`]|[^!-~]+", "-", name) or "tool"
+
+
 def tool_block(name: str, argument: str = "", output: str | None = None) -> str:
     """One tool call as it stands in a transcript: '- **Bash** `argument`', its output in an indented fence.
 
     `argument` is folded to one line; `output` must already be cut to size and verbatim() safe."""
-    head = f"- **{re.sub(r'[*`]|[^!-~]+', '-', name) or 'tool'}**"
+    head = f"- **{_tool_name(name)}**"
     if argument := one_line(argument, 500):
         head += f" `{argument}`"
     if output is None or not output.strip():

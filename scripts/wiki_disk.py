@@ -9,7 +9,6 @@ import fcntl
 import functools
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
@@ -136,18 +135,25 @@ def wiki_key(root: Path | None = None) -> str:
 def atomic_write(path: Path, text: str, durable: bool = False) -> None:
     """Write UTF-8 text so that a reader sees the old file or the new one, never a part. `durable` also syncs it to the disk:
     for what cannot be derived again."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temp = path.parent / f".{path.name[:80]}.{os.getpid()}.tmp"
+    folder, name = os.path.split(path)
+    temp = os.path.join(folder, f".{name[:80]}.{os.getpid()}.tmp")
+    data = text.encode("utf-8", "replace")
     try:
-        with open(temp, "w", encoding="utf-8", errors="replace", newline="\n") as out:
-            out.write(text)
+        try:
+            out = open(temp, "wb", buffering=0)
+        except FileNotFoundError:       # asked only when it is missing: nearly always the folder is there
+            os.makedirs(folder or ".", exist_ok=True)
+            out = open(temp, "wb", buffering=0)
+        with out:
+            written = out.write(data)
+            while written < len(data):
+                written += out.write(data[written:])
             if durable:
-                out.flush()
                 os.fsync(out.fileno())
         os.replace(temp, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            temp.unlink()
+            os.unlink(temp)
         raise
 
 
@@ -245,15 +251,21 @@ class Wiki:
     def resolve(self, path: str) -> Path:
         """The absolute place of a wiki-relative path; WikiError when it would leave the wiki (.., absolute, links, odd names)."""
         bad = not path or path.startswith("/") or "\0" in path or any(p in ("", ".", "..") for p in path.split("/"))
-        full = self.root / path
-        if bad or not Path(os.path.realpath(full.parent)).is_relative_to(os.path.realpath(self.root)) or full.is_symlink():
+        full = os.path.join(self.root, path)
+        real = os.path.realpath(os.path.dirname(full))
+        if bad or os.path.commonpath((real, self._real_root)) != self._real_root or os.path.islink(full):
             raise WikiError(f"{path}: outside {self.root} or a link; refusing to touch it")
-        return full
+        return Path(full)
+
+    @functools.cached_property
+    def _real_root(self) -> str:
+        return os.path.realpath(self.root)
 
     def text(self, path: str) -> str | None:
         """A file's text (undecodable bytes as U+FFFD), None when it is not there."""
         try:
-            return (self.root / path).read_text(encoding="utf-8", errors="replace")
+            with open(os.path.join(self.root, path), encoding="utf-8", errors="replace") as file:
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -347,8 +359,7 @@ class Wiki:
         expect = edit.expect
         if expect is None and not isinstance(edit, Remove):
             expect = (edit.page.read_hash or None) if edit.page else None
-        current = self.text(source)
-        if expect is not None and (sha(current) if current is not None else "") != expect:
+        if expect is not None and self._hash_now(source, expect) != expect:
             raise Stale("changed since it was read; left alone, the next run sees it anew")
         if isinstance(edit, Write):
             atomic_write(path, edit.content)
@@ -361,6 +372,13 @@ class Wiki:
             path.unlink(missing_ok=True)
         else:
             path.unlink(missing_ok=True)
+
+    def _hash_now(self, path: str, expect: str) -> str:
+        """sha of the file as it is, '' when it is not there; where none is expected, that there is one says enough."""
+        if not expect:
+            return "there" if os.path.exists(os.path.join(self.root, path)) else ""
+        text = self.text(path)
+        return "" if text is None else sha(text)
 
     def page_index(self, station: str) -> Write:
         """The edit that regenerates wiki/, staging/ or archive/index.md."""
@@ -463,7 +481,7 @@ class Wiki:
         path = self.root / ".machine-id"
         known = (self.text(".machine-id") or "").strip()
         if not re.fullmatch(r"[0-9a-f]{8}", known):
-            known = secrets.token_hex(4)
+            known = os.urandom(4).hex()
             if not DRY_RUN:
                 atomic_write(path, known + "\n")
         return known
