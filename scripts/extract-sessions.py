@@ -17,10 +17,10 @@ import wiki_lib as wl
 
 import functools
 import gc
-import hashlib
 import os
 import re
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -221,19 +221,15 @@ def read_file(file: File, session: str, tools: sf.Tools, whole: bool) -> tuple[s
     entry, reason, start, memory = file.entry, file.reason, 0, {}
     view = memoryview(data)
     offset = int(entry.get("offset") or 0)
-    seen = hashlib.sha256(view[:offset]) if offset else hashlib.sha256()
+    seen = digest_of(view[:offset])
     if offset:
-        same = len(data) >= offset and seen.hexdigest() == entry.get("digest")
-        if not same:
-            reason, seen, offset = "rewritten", hashlib.sha256(), 0
+        if len(data) < offset or f"{seen:08x}" != entry.get("digest"):
+            reason, seen, offset = "rewritten", 0, 0
         elif file.reason == "grown" and not whole:
             start, memory = int(entry.get("restart") or 0), entry.get("memory") or {}
     reading = sf.module(file.source.format).parse(data, start, session, file.agent, tools, memory)
-    if reading.end >= offset:
-        seen.update(view[offset:reading.end])
-    else:
-        seen = hashlib.sha256(view[:reading.end])
-    new = {"size": file.source.size, "mtime": file.source.mtime, "offset": reading.end, "digest": seen.hexdigest(),
+    seen = digest_of(view[offset:reading.end], seen) if reading.end >= offset else digest_of(view[:reading.end])
+    new = {"size": file.source.size, "mtime": file.source.mtime, "offset": reading.end, "digest": f"{seen:08x}",
            "session": session}
     if file.agent:
         new["agent"] = file.agent
@@ -243,6 +239,12 @@ def read_file(file: File, session: str, tools: sf.Tools, whole: bool) -> tuple[s
     if reading.memory or memory:
         new["memory"] = reading.memory or memory
     return reading, new, reason
+
+
+def digest_of(data: memoryview, seen: int = 0) -> int:
+    """CRC-32 over all bytes that were read. It has to notice a file that was rewritten, not withstand an attack, and
+    a cryptographic digest would cost half as much as decoding the JSON."""
+    return zlib.crc32(data, seen)
 
 
 def read_group(group: Group, setting: Setting) -> Outcome:
@@ -358,7 +360,7 @@ def clean_drafts(drafts: list[sf.Draft]) -> None:
             if call.output:
                 slots.append((call, "output"))
                 texts.append(call.output)
-    if ODD.search("\n".join(texts)):
+    if any_odd(texts):
         texts = [wl.verbatim(t) for t in texts]
         for (owner, name), text in zip(slots, texts, strict=True):
             setattr(owner, name, text)
@@ -367,7 +369,16 @@ def clean_drafts(drafts: list[sf.Draft]) -> None:
             setattr(owner, name, text)
 
 
-ODD = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")       # what wl.verbatim() changes
+def any_odd(texts: list[str]) -> bool:
+    """True where wl.verbatim() would change one of the texts: control characters, lone surrogates."""
+    try:
+        data = "\n".join(texts).encode()
+    except UnicodeEncodeError:
+        return True
+    return len(data.translate(None, CONTROLS)) != len(data)
+
+
+CONTROLS = bytes(b for b in range(32) if b not in b"\t\n")
 
 
 def with_ids(drafts: list[sf.Draft], session: str, said: Sequence[wl.Message | wl.Shared]) -> tuple[wl.Message, ...]:

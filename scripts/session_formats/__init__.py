@@ -142,26 +142,33 @@ def decoded(line: bytes) -> list[Any]:
 
 def read_records(data: bytes, start: int, reading: Reading, take: Callable[[dict, int], None]) -> None:
     """Give every record from `start` to `take(record, offset of its line)`; count broken lines; set reading.end."""
-    reading.end = whole_lines(data, start)
-    offset, loads = start, orjson.loads
-    lines = (data if not start and reading.end == len(data) else data[start:reading.end]).split(b"\n")
-    for line in lines:
-        at, offset = offset, offset + len(line) + 1
+    end = reading.end = whole_lines(data, start)
+    view, find, loads, at = memoryview(data), data.find, orjson.loads, start
+    while at < end:
+        stop = find(b"\n", at, end)
+        if stop < 0:
+            stop = end
         try:
-            record = loads(line)
+            record = loads(view[at:stop])
         except ValueError:
-            if not line.strip(b"\0\r\t \xef\xbb\xbf"):
-                continue
-            values = decoded(line)
-            reading.broken += not values
-            for value in values:
-                if isinstance(value, dict):
-                    take(value, at)
-            continue
-        if type(record) is dict:
-            take(record, at)
+            _take_odd(data[at:stop], at, reading, take)
         else:
-            reading.unknown["(not a record)"] += 1
+            if type(record) is dict:
+                take(record, at)
+            else:
+                reading.unknown["(not a record)"] += 1
+        at = stop + 1
+
+
+def _take_odd(line: bytes, at: int, reading: Reading, take: Callable[[dict, int], None]) -> None:
+    """A line that is not one JSON value: nothing, several, or broken."""
+    if not line.strip(b"\0\r\t \xef\xbb\xbf"):
+        return
+    values = decoded(line)
+    reading.broken += not values
+    for value in values:
+        if isinstance(value, dict):
+            take(value, at)
 
 
 # ---------------------------------------------------------------- ids

@@ -92,7 +92,7 @@ def parse(data: bytes, start: int, session: str, agent: str, tools: sf.Tools, me
     reader = _Reader(session, agent, tools, start)
     reading = reader.reading
     sf.read_records(data, start, reading, reader.take)
-    reader.settle()
+    reader.settle(data)
     return reading
 
 
@@ -110,8 +110,8 @@ class _Reader:
         self.chain: dict[str, str] = {}                  # record id -> agent id, for inline sidechains
         self.queued: dict[str, list[sf.Draft]] = {}      # what was queued and not yet delivered, by its words
         self.summaries: dict[str, str] = {}              # leafUuid -> title
-        self.seen: set[str] = set()                      # ids of all records that could be a summary's leaf
-        self.first_session = ""
+        self.first_session = self.branch = ""
+        self.known = False                               # all facts that the first record to name them settles
         self.line_at, self.first_on_line = -1, True      # a record glued behind another is no place to start again
         self.handlers = {
             "assistant": self.assistant, "user": self.user, "attachment": self.attachment,
@@ -130,6 +130,13 @@ class _Reader:
     # --- facts
 
     def facts(self, r: dict) -> None:
+        branch = r.get("gitBranch")
+        if branch != self.branch and isinstance(branch, str):
+            self.branch = branch
+            if branch and branch != "HEAD":
+                self.reading.branch = branch
+        if self.known:
+            return
         reading = self.reading
         if not reading.cwd and isinstance(cwd := r.get("cwd"), str):
             reading.cwd = cwd
@@ -137,11 +144,11 @@ class _Reader:
             reading.first_time = at
         if not reading.entrypoint and isinstance(entry := r.get("entrypoint"), str):
             reading.entrypoint = entry
-        branch = r.get("gitBranch")
-        if branch and branch != "HEAD" and isinstance(branch, str):
-            reading.branch = branch
         if not self.first_session and isinstance(said := r.get("sessionId"), str):
             self.first_session = said
+        # Before 2.1.78 no record names an entrypoint: the first thousand will do.
+        self.known = bool(reading.cwd and reading.first_time and self.first_session) and (
+            bool(reading.entrypoint) or len(self.drafts) > 1000)
 
     def titled(self, r: dict, _at: int) -> None:
         title = r.get("customTitle") or r.get("aiTitle")
@@ -188,19 +195,27 @@ class _Reader:
         if type(message) is not dict:
             return
         self.facts(r)
-        ident, at = sf.full_id(r.get("uuid")), r.get("timestamp") or ""
-        self.seen.add(ident)
-        line = self.line_of(r)
+        line = self.agent or (self.line_of(r) if r.get("isSidechain") else "")
         model = message.get("model")
-        if model and model != "<synthetic>" and isinstance(model, str) and not line:
+        if model not in self.reading.models and isinstance(model, str) and model != "<synthetic>" and not line:
             self.reading.models[model] = None
         content = message.get("content")
-        if type(content) is str:
-            text, uses = content, ()
-        else:
-            blocks = [b for b in content if type(b) is dict] if type(content) is list else []
-            text = "\n\n".join(b["text"] for b in blocks if b.get("type") == "text" and isinstance(b.get("text"), str))
-            uses = [b for b in blocks if b.get("type") in ("tool_use", "server_tool_use")]
+        texts: list[str] = []
+        uses: list[dict] = []
+        if type(content) is list:
+            for block in content:
+                if type(block) is dict:
+                    kind = block.get("type")
+                    if kind == "text" and type(block.get("text")) is str:
+                        texts.append(block["text"])
+                    elif kind == "tool_use" or kind == "server_tool_use":
+                        uses.append(block)
+        elif type(content) is str:
+            texts.append(content)
+        if not texts and not uses:
+            return
+        ident, at = sf.full_id(r.get("uuid")), r.get("timestamp") or ""
+        text = "\n\n".join(texts)
         if text.strip() and not (model == "<synthetic>" and text.startswith("No response requested")):
             self.say(line, ident, "assistant", at, text, offset)
         for use in uses:
@@ -226,7 +241,7 @@ class _Reader:
         if type(message) is not dict:
             return
         self.facts(r)
-        line = self.line_of(r)
+        line = self.agent or (self.line_of(r) if r.get("isSidechain") else "")
         content = message.get("content")
         texts: list[str] = []
         if type(content) is str:
@@ -243,7 +258,6 @@ class _Reader:
                     texts.append(f"[{kind}]")
         if not texts:
             return
-        self.seen.add(sf.full_id(r.get("uuid")))
         if texts[0].startswith("<task-notification>"):
             self.notice(r, line, texts.pop(0), offset)
         if r.get("isMeta") or r.get("isCompactSummary") or not _typed(r):
@@ -343,12 +357,12 @@ class _Reader:
                 gone = waiting.pop(0)
                 self.reading.main = [d for d in self.reading.main if d is not gone]
 
-    def settle(self) -> None:
+    def settle(self, data: bytes) -> None:
         """What is known only at the end."""
         reading = self.reading
         if not reading.title:
-            for leaf, title in self.summaries.items():
-                if leaf in self.seen:
+            for leaf, title in self.summaries.items():       # most summaries are of other sessions
+                if f'"uuid":"{leaf}"'.encode() in data:
                     reading.title = title
         if not self.start and not self.agent and self.first_session != self.session and _UUID.fullmatch(self.session):
             reading.forked_from = self.first_session      # the records of the session it was resumed from come first
