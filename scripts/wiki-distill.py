@@ -21,7 +21,7 @@ import datetime
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from distilling import evidence as ev
@@ -86,48 +86,81 @@ class Citations:
     def ids(self, path: str) -> set[str]:
         if path not in self.known:
             text = (self.wiki.text(path) or "").rpartition("\n## Transcript\n")[2]
-            self.known[path] = set(
-                re.findall(r"^#{3,4} (?:User|Assistant|Task) · (?:[\d :-]+ · )?#([0-9a-f]{8,12})$", text, re.M)
-            )
+            self.known[path] = set(re.findall(r"^#{3,4} (?:User|Assistant|Task) · (?:[\d :-]+ · )?#([0-9a-f]{8,12})$", text, re.M))
         return self.known[path]
 
 
 # --- from a subject to its outcome
 
 
-def propose(
-    subject: gr.Subject,
-    group: gr.TopicGroup,
-    shelf: Shelf,
-    ledger: gr.Ledger,
-    today: datetime.date,
-    resolve: Callable[[ev.Evidence], ev.Evidence | None],
-) -> Outcome:
+@dataclass
+class Desk:
+    """What a proposal is decided on, beside its subject."""
+
+    shelf: Shelf
+    ledger: gr.Ledger
+    today: datetime.date
+    citations: Citations
+
+    def keys(self, paths: Iterable[str]) -> dict[str, str]:
+        """{conversation path: path@evidence-digest} of those that exist."""
+        known = self.citations.by_path
+        return {p: gr.evidence_key(known[p]) for p in paths if p in known}
+
+
+def propose(subject: gr.Subject, desk: Desk) -> Outcome:
     """What becomes of a subject: a staged page, a refreshed one, or the reason there is none. Writes nothing."""
-    keys = {c.path: gr.evidence_key(c) for c in group.conversations}
-    found = shelf.bearing(subject)
+    found = desk.shelf.bearing(subject)
     live = found if found and found.station == "wiki" else None
     target = gr.live_path(found) if found else ""
-    waiting, base = shelf.waiting.get(target), shelf.taken.get(target) or live
+    waiting = desk.shelf.waiting.get(target)
     if reason := locked_because(subject, live, waiting):
         return reason
+    base = desk.shelf.taken.get(target) or base_of(subject, live, waiting)
     if base is not None:
-        known = (
-            set() if waiting else {k for k in ledger.get(target, ()) if k.rpartition("@")[0] in base.words("sources")}
-        )
-        subject = unsaid(subject, base, keys, known)
+        known = known_to(base, live, waiting, desk.ledger.get(target, ()))
+        read = {p for p, key in desk.keys(e.path for e in subject.evidence).items() if key in known}
+        subject = unsaid(subject, base, read)
     total = len(subject.evidence)
-    subject, lost = pg.usable(subject, resolve)
+    subject, lost = pg.usable(subject, desk.citations.resolve)
     if not subject.evidence:
         return Outcome("covered", subject.topics, None, f"{target}: nothing new to say about {subject.topics[0]}")
+    made = written(subject, base, waiting, desk, note_of(subject, total, lost))
+    if base is None and (twin := desk.shelf.taken.get(gr.live_path(made))):  # two topics of one file name
+        made = written(unsaid(subject, twin, set()), twin, waiting, desk, note_of(subject, total, lost))
+    return settled(replace(made, read_hash=waiting.read_hash if waiting else ""), waiting, live, subject, desk.ledger)
+
+
+def base_of(subject: gr.Subject, live: wl.WikiPage | None, waiting: wl.WikiPage | None) -> wl.WikiPage | None:
+    """The page that new bullets go into: the live one, or the one that waits; None where all is written anew.
+
+    A waiting page is written anew only from all it rests on: when the subject has all of its topics, and no model or
+    person wrote it. A proposal for a live page that has changed since is made again from that page."""
+    if waiting is None:
+        return live
+    of_live = set(live.words("topics")) if live else set()
+    whole = set(waiting.words("topics")) - of_live <= set(subject.topics) and waiting.meta.get("compiled_by") == "extractive"
+    outdated = live is not None and waiting.meta.get("modifies_hash") != wl.page_content_hash(live.body)
+    return live if whole or outdated else waiting
+
+
+def known_to(base: wl.WikiPage, live: wl.WikiPage | None, waiting: wl.WikiPage | None, ledger: Iterable[str]) -> set[str]:
+    """The path@evidence the base was written from. While a proposal for a live page waits, the ledger knows what that
+    proposal rests on, which the live page does not."""
+    if base is live:
+        return set() if waiting else {k for k in ledger if k.rpartition("@")[0] in base.words("sources")}
+    return set(ledger) if base is waiting else set()
+
+
+def written(subject: gr.Subject, base: wl.WikiPage | None, waiting: wl.WikiPage | None, desk: Desk, note: str) -> wl.WikiPage:
+    keys = desk.keys({*pg.rests_on(subject.evidence), *(base.words("sources") if base else ())})
+    return pg.compile_extractive(subject, base, keys, desk.today, desk.shelf.related(subject.topics), note, waiting)
+
+
+def note_of(subject: gr.Subject, total: int, lost: int) -> str:
     sources = len(pg.rests_on(subject.evidence))
     note = f"{len(subject.evidence)} of {count(total, 'bullet')} on the topic, from {count(sources, 'conversation')}, "
-    note += "chosen verbatim without a model" + (f"; {lost} left out: what they cite is not there" if lost else "")
-    related = shelf.related(subject.topics)
-    made = pg.compile_extractive(subject, base, keys, today, related, note, waiting)
-    if base is None and (twin := shelf.taken.get(gr.live_path(made))):  # two topics of one file name
-        made = pg.compile_extractive(unsaid(subject, twin, keys, set()), twin, keys, today, related, note, waiting)
-    return settled(replace(made, read_hash=waiting.read_hash if waiting else ""), waiting, live, subject, ledger)
+    return note + "chosen verbatim without a model" + (f"; {lost} left out: what they cite is not there" if lost else "")
 
 
 def locked_because(subject: gr.Subject, live: wl.WikiPage | None, waiting: wl.WikiPage | None) -> Outcome | None:
@@ -143,10 +176,10 @@ def locked_because(subject: gr.Subject, live: wl.WikiPage | None, waiting: wl.Wi
     return None
 
 
-def unsaid(subject: gr.Subject, page: wl.WikiPage, keys: dict[str, str], known: set[str]) -> gr.Subject:
-    """The subject with what the page does not say yet, of conversations it does not rest on (`known`) as they are."""
+def unsaid(subject: gr.Subject, page: wl.WikiPage, read: set[str]) -> gr.Subject:
+    """The subject with what the page does not say yet, of conversations it was not written from (`read`)."""
     old = pg.said(page.body)
-    fresh = (e for e in subject.evidence if keys.get(e.path) not in known)
+    fresh = (e for e in subject.evidence if e.path not in read)
     return replace(subject, evidence=tuple(e for e in fresh if not any(ev.same(o, e.text) for o in old)))
 
 
@@ -185,24 +218,20 @@ class Run:
     words: dict[str, set[str]]
 
 
-def decide(
-    groups: list[gr.TopicGroup],
-    shelf: Shelf,
-    ledger: gr.Ledger,
-    today: datetime.date,
-    resolve: Callable[[ev.Evidence], ev.Evidence | None],
-) -> Run:
+def decide(groups: list[gr.TopicGroup], desk: Desk) -> Run:
     """Every group to its outcome, and what the ledger shall remember of it."""
+    shelf, ledger = desk.shelf, desk.ledger
     run = Run(groups, [], defaultdict(set))
     for group in groups:
-        remember(run.words, group, group.thin or (group.topics if group.verdict == "thin" else ()), "thin:")
+        remember(run.words, group, group.thin, "thin:")
+        remember(run.words, group, group.scattered, "scattered:")
         if group.verdict == "covered":
-            remember(run.words, group, group.topics, "")
+            remember(run.words, group, group.topics, "", ledger)
         elif group.verdict == "left":
             remember(run.words, group, [t for s in group.subjects for t in s.topics], "left:")
         elif group.verdict == "due":
             for subject in group.subjects:
-                outcome = propose(subject, group, shelf, ledger, today, resolve)
+                outcome = propose(subject, desk)
                 if outcome.page is not None and (first := shelf.taken.get(gr.live_path(outcome.page))):
                     run.outcomes = [o for o in run.outcomes if o.page is not first]  # one proposal serves both
                 run.outcomes.append(outcome)
@@ -219,22 +248,22 @@ def decide(
     return run
 
 
-def remember(words: dict[str, set[str]], group: gr.TopicGroup, topics: Iterable[str], prefix: str) -> None:
+def remember(
+    words: dict[str, set[str]], group: gr.TopicGroup, topics: Iterable[str], prefix: str, settled: gr.Ledger | None = None
+) -> None:
+    """Note the topics under each conversation of the group that has them, but not what a ledger given has settled."""
     for conversation in group.conversations:
-        mine = {prefix + t for t in topics if t in conversation.topics}
+        key = gr.evidence_key(conversation)
+        done = gr.seen_topics(settled.get(key, ())) if settled else set()
+        mine = {prefix + t for t in topics if t in conversation.topics and t not in done}
         if mine:
-            words[gr.evidence_key(conversation)].update(mine)
+            words[key].update(mine)
 
 
 def news(words: dict[str, set[str]], ledger: gr.Ledger, prefix: str) -> list[str]:
     """Topics the ledger did not know under this prefix at their present evidence."""
     return sorted(
-        {
-            w.removeprefix(prefix)
-            for k, ws in words.items()
-            for w in ws
-            if w.startswith(prefix) and w not in ledger.get(k, ())
-        }
+        {w.removeprefix(prefix) for k, ws in words.items() for w in ws if w.startswith(prefix) and w not in ledger.get(k, ())}
     )
 
 
@@ -261,7 +290,7 @@ def distill(wiki: wl.Wiki, args: argparse.Namespace) -> int:
     if args.no_compile:
         print_roll_up(groups)
         return 0
-    run = decide(groups, Shelf(pages), ledger, wl.today(), Citations(wiki, conversations).resolve)
+    run = decide(groups, Desk(Shelf(pages), ledger, wl.today(), Citations(wiki, conversations)))
     if args.dry_run:
         return print_plan(run)
     if first and conversations and not args.project:
@@ -274,9 +303,7 @@ def carry_out(wiki: wl.Wiki, run: Run, ledger: gr.Ledger, explicit: bool) -> int
     written, paths = [], []
     for outcome in run.outcomes:
         if outcome.page is None:
-            fresh_conflict = outcome.word == "conflict" and set(outcome.topics) & set(
-                news(run.words, ledger, "conflict:")
-            )
+            fresh_conflict = outcome.word == "conflict" and set(outcome.topics) & set(news(run.words, ledger, "conflict:"))
             (wl.say if explicit or fresh_conflict else wl.note)(outcome.line)
         elif done := wiki.apply([wl.Write(outcome.page, expect=outcome.page.read_hash)], quiet=True):
             wl.say(outcome.line)
@@ -288,8 +315,10 @@ def carry_out(wiki: wl.Wiki, run: Run, ledger: gr.Ledger, explicit: bool) -> int
         wiki.apply([wiki.page_index("staging")], quiet=True)
         paths.append("staging/index.md")
     report_rest(run, ledger)
-    wiki.save_state(LEDGER, {k: w for k, w in run.words.items() if set(w) - set(ledger.get(k, ()))})
-    if written or paths or run.words:
+    fresh = {k: w for k, w in run.words.items() if set(w) - set(ledger.get(k, ()))}
+    if fresh:
+        wiki.save_state(LEDGER, fresh)
+    if written or fresh:
         wiki.commit(
             [*paths, LEDGER],
             f"distill: {len(written)} {'page' if len(written) == 1 else 'pages'}",
@@ -311,11 +340,11 @@ def report_rest(run: Run, ledger: gr.Ledger) -> None:
             f"thin {len(thin)} topics (under {gr.MIN_BULLETS} bullets or {gr.MIN_CHARACTERS} characters about them): "
             + listed(thin)
         )
+    if scattered := news(run.words, ledger, "scattered:"):
+        wl.say(f"scattered {len(scattered)} topics (bullets that have only the name in common): {listed(scattered)}")
     left = [g for g in run.groups if g.verdict == "left"]
     if left and news(run.words, ledger, "left:"):
-        wl.say(
-            f"left {len(left)} more groups: {listed([g.topic for g in left])}; `wiki-distill.py --first-run` takes them"
-        )
+        wl.say(f"left {len(left)} more groups: {listed([g.topic for g in left])}; `wiki-distill.py --first-run` takes them")
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
@@ -344,12 +373,10 @@ def print_plan(run: Run) -> int:
         wl.say(outcome.line if outcome.page is None else f"would be {outcome.line}")
     for group in run.groups:
         if group.verdict in ("covered", "left"):
-            wl.say(
-                f"{group.verdict} {', '.join(group.topics)}"
-                + (f": by {group.page}" if group.verdict == "covered" else "")
-            )
-        for topic in group.thin or (group.topics if group.verdict == "thin" else ()):
-            wl.say(f"thin {topic}")
+            wl.say(f"{group.verdict} {', '.join(group.topics)}" + (f": by {group.page}" if group.verdict == "covered" else ""))
+        for word, topics in (("thin", group.thin), ("scattered", group.scattered)):
+            for topic in topics:
+                wl.say(f"{word} {topic}")
     return 0
 
 
@@ -360,7 +387,7 @@ def print_roll_up(groups: Sequence[gr.TopicGroup]) -> None:
             continue
         for subject in group.subjects:
             wl.say(
-                f"{', '.join(subject.topics)}: {len(subject.evidence)} bullets, {len(group.talks)} talks, "
+                f"{', '.join(subject.topics)}: {len(subject.evidence)} bullets, {len(group.conversations)} conversations, "
                 f"{group.new} new{' (left)' if group.verdict == 'left' else ''}"
             )
             for one in subject.evidence:
@@ -381,20 +408,14 @@ def main() -> int:
         default="",
         help="only topics of this wing's new conversations; their history stays whole",
     )
-    parser.add_argument(
-        "--limit", metavar="N", type=int, help=f"at most so many topic groups (first run: {gr.FIRST_RUN_GROUPS})"
-    )
-    parser.add_argument(
-        "--no-compile", action="store_true", help="print the roll-up: groups, bullets and sources; write nothing"
-    )
+    parser.add_argument("--limit", metavar="N", type=int, help=f"at most so many topic groups (first run: {gr.FIRST_RUN_GROUPS})")
+    parser.add_argument("--no-compile", action="store_true", help="print the roll-up: groups, bullets and sources; write nothing")
     parser.add_argument(
         "--dry-run",
         action="store_true",
         help="print what would be staged, and what is covered, thin or left; write nothing",
     )
-    parser.add_argument(
-        "--pending", action="store_true", help="print what waits for a model or an agent; write nothing"
-    )
+    parser.add_argument("--pending", action="store_true", help="print what waits for a model or an agent; write nothing")
     parser.add_argument("--json", action="store_true", help="with --pending: for programs")
     args = parser.parse_args()
     if args.limit is not None and args.limit < 1:

@@ -41,7 +41,8 @@ SAME = {  # other names people use for the same thing
     "kubernetes": ("k8s",),
     "database": ("db",),
     "postgresql": ("postgres", "psql"),
-    "authentication": ("auth", "login"),
+    "authentication": ("auth", "login", "authenticate"),
+    "credentials": ("creds", "cred"),
     "environment": ("env",),
     "dependency": ("dep",),
     "documentation": ("doc",),
@@ -54,7 +55,7 @@ SAME = {  # other names people use for the same thing
     "golang": ("go",),
 }
 _LEANING = re.compile(
-    r"(?:it|this|that|these|those|they|he|she|we|i|you|but|and|so|or|also|then|there|here|both|instead|however|now|yes|no|"
+    r"(?:it|this|that|these|those|they|he|she|but|and|so|or|also|then|there|here|both|instead|however|now|yes|no|"
     r"ok|okay|the (?:above|following|same|latter|former|full picture))\b(?!-)", re.I)  # fmt: skip
 _WORDS = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -172,8 +173,8 @@ def speaking_of(topics: Sequence[str], evidence: Iterable[Evidence], main: Colle
 
 
 def scattered(topics: Sequence[str], evidence: Sequence[Evidence]) -> bool:
-    """Four bullets or more that have nothing in common but the topic's name: most share no telling word with another."""
-    if len(evidence) < 4:
+    """A whole field whose bullets have nothing in common but its name: most share no telling word with another."""
+    if len(evidence) < 4 or not all(map(broad, topics)):
         return False
     own = {s for t in topics for w in t.split("-") for s in (stem(w),)}
     words = [{w for w in stems(e.text) if len(w) > 3 and w not in GENERIC and w not in wl.STOP_WORDS} - own for e in evidence]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from distilling import evidence as ev
 
-MIN_BULLETS = 3  # under this a topic is thin: a page of two lines is a note, not knowledge
+MIN_BULLETS = 3  # under this a topic is thin, unless two conversations name it: two lines of one talk are a note
 BROAD_BULLETS = 5  # the same for a whole field such as logging or http
 MIN_CHARACTERS = 200  # the same, in characters of evidence
 OVERLAP = 0.8  # Jaccard of conversations from which two groups are one, and a page covers a group
@@ -42,7 +42,10 @@ class Subject:
         sure = [e.weight for e in self.evidence]
         if all(map(ev.broad, self.topics)) and sum(w >= 1 for w in sure) < BROAD_BULLETS:
             return False
-        return len(sure) >= MIN_BULLETS and self.size >= MIN_CHARACTERS and max(sure) >= 1 and sum(sure) >= MIN_BULLETS
+        if self.size < MIN_CHARACTERS:
+            return False
+        twice = len({e.path for e in self.evidence if e.weight == 2}) >= 2  # what comes up again is worth a short page
+        return twice or (len(sure) >= MIN_BULLETS and max(sure) >= 1 and sum(sure) >= MIN_BULLETS)
 
 
 @dataclass(frozen=True)
@@ -275,7 +278,11 @@ def folded(groups: Sequence[TopicGroup]) -> list[TopicGroup]:
                 kept.append(subject)
             else:
                 out[at] = taken_in(out[at], subject, group)
-        if kept or not group.subjects:
+        if group.subjects and not kept:
+            rest = (*group.thin, *group.scattered)
+            if rest:
+                out.append(replace(group, topics=rest, subjects=(), verdict="thin"))
+        else:
             for e in (e for s in kept for e in s.evidence):
                 home_of.setdefault(id(e.bullet), len(out))
             out.append(replace(group, subjects=tuple(kept)))

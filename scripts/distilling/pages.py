@@ -19,7 +19,7 @@ ACRONYMS = {
     w.lower(): w
     for w in """
 AI API APIs ASCII AWS CI CLI CPU CSS CSV CORS CRUD CUDA DB DNS FTS5 GPU HTML HTTP HTTPS ID IDE IO JSON JSONL JWT LLM MCP
-ML NPM OAuth ORM OS PDF PR PRs RAG REST RPC SDK SEO SQL SQLite SSE SSH SSL SSR TLS TOML TTL TUI UI URL UUID UX UTF VM
+ML NPM OAuth ORM OS PDF PR PRs RAG REST RPC SDK SEO SQL SQLite SSE SSH SSL SSR TLS TOML TTL TUI UI URL UUID UX UTF VM WAL
 WSL XML YAML GitHub GitLab JavaScript TypeScript PostgreSQL MySQL GraphQL WebSocket WebSockets DuckDB MongoDB OpenAI
 macOS iOS FastAPI LangChain Node.js Next.js PyPI NumPy PyTorch TensorFlow
 """.split()
@@ -41,9 +41,9 @@ ADVISED = re.compile(
     r"use \S+ (?:to|for|when|instead))\b", re.I)  # fmt: skip
 SET_UP = re.compile(
     r"\b(?:install(?:ed|s)?|versions?|env(?:ironment)? var\w*|\.env|docker\w*|container|ports?|localhost|runners?|"
-    r"workflow|pipeline|cron|path|pip|npm|brew|apt|uv|conda|node \d+|python \d|ubuntu|debian|macos|windows|linux|ci|"
+    r"workflow|pipeline|cron|pip|npm|brew|apt|uv|conda|node \d+|python \d|ubuntu|debian|macos|windows|linux|ci|"
     r"deploy\w*|config(?:ur\w+)?|set(?:up| up)|settings?)\b", re.I)  # fmt: skip
-CUES = {"decision": (0.3, DECIDED), "pattern": (0.35, ADVISED), "environment": (0.4, SET_UP)}
+CUES = {"decision": (0.3, DECIDED), "pattern": (0.35, ADVISED), "environment": (0.5, SET_UP)}
 # The first whose cues reach its share of the bullets is the page's type; else it is a concept.
 LIMITATION = re.compile(
     r"\b(?:cannot|can't|does(?:n't| not) (?:work|support|handle|help)|limit(?:s|ed|ation\w*)?|unless|fails? (?:when|if|on|with)|"
@@ -52,6 +52,7 @@ REASON = re.compile(r"\b(?:because|since|so that|caus\w+|due to|root|why|means|o
 PASSING = re.compile(
     r"#\d+\b|\b(?:since the|as of|just now|the review|this (?:pr|branch|session)|you|your|line \d+|below|above)\b", re.I
 )
+FRAGMENT = re.compile(r"(?:more|less|better|worse|not|same|only|still|already|done|fixed|added|updated|bonus|coverage)\b", re.I)
 PATTERN_SECTIONS = ("What", "Why", "Known limitations")
 UNSAID = "Not said in the conversations so far."
 
@@ -127,7 +128,7 @@ def stands_alone(evidence: ev.Evidence, topic: str) -> float:
     good = ev.weight(topic, text[:90]) + evidence.weight / 2 + min(len(evidence.also), 2) / 2
     good -= bool(PASSING.search(text))
     good += (40 <= len(text) <= 200) + text.endswith((".", "。")) + (evidence.bullet.hall in ("fact", "discovery"))
-    return good - 2 * bool(ev.leans(text)) - text.endswith(":") - (len(plain) < len(text) / 2)
+    return good - 2 * bool(FRAGMENT.match(text)) - text.endswith(":") - (len(plain) < len(text) / 2)
 
 
 # --- the page
@@ -222,6 +223,7 @@ def compile_extractive(
     else:
         made = _changed_page(subject, page)
     sources = list(dict.fromkeys([*(page.words("sources") if page else ()), *used]))
+    joins = page.meta if page is not None and page.station == "staging" else {}  # one proposal serves both
     wings = sorted({*made.words("wings"), *(e.wing for e in subject.evidence)})
     return made.with_meta(
         wings=wings if page is None or made.words("wings") else [],  # a page for all wings stays one
@@ -236,8 +238,8 @@ def compile_extractive(
         status="pending",
         staged_by="wiki-distill",
         staged_at=waiting.meta.get("staged_at") if waiting else day,
-        distill_topic=subject.topics[0],
-        distill_source_conversations=", ".join(used),
+        distill_topic=joins.get("distill_topic") or subject.topics[0],
+        distill_source_conversations=", ".join(s for s in (sources if joins else used) if s.startswith("conversations/")),
         compiled_by="extractive",
         compilation_notes=note,
     )
@@ -264,7 +266,7 @@ def _new_page(subject: Subject, waiting: wl.WikiPage | None, day: str) -> wl.Wik
 
 def _changed_page(subject: Subject, page: wl.WikiPage) -> wl.WikiPage:
     body = merged_body(page.body, page.type, subject.evidence)
-    if page.station == "staging":  # another subject of this run proposed it; one proposal serves both
+    if page.station == "staging":
         return wl.WikiPage(page.path, page.meta, body)
     change = {"version": version(page) + 1, "modifies": page.path, "modifies_hash": wl.page_content_hash(page.body)}
     return wl.WikiPage("staging/" + page.path.split("/", 1)[1], {**page.meta, **change}, body)
