@@ -12,6 +12,7 @@ import wiki_lib as wl
 import os
 import random
 import re
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -53,11 +54,16 @@ def main() -> int | None:
             name_remote(wiki, args.remote)
             if not (args.commit or args.pull or args.push):
                 return None
-        finish_merge(wiki, resumed=True)
-        committed = commit(wiki)
-        if args.pull or args.push:
-            exchange(wiki, args.pull, args.push, quiet=args.quiet and not committed)
+        sync(wiki, args.pull, args.push, args.quiet)
     return None
+
+
+def sync(wiki: wl.Wiki, pull: bool = True, push: bool = True, quiet: bool = False) -> None:
+    """Finish what was left half-done, commit what is here, and exchange it."""
+    finish_merge(wiki, resumed=True)
+    committed = commit(wiki)
+    if pull or push:
+        exchange(wiki, pull, push, quiet and not committed)
 
 
 # ---------------------------------------------------------------- what git knows
@@ -213,8 +219,9 @@ def regenerate(wiki: wl.Wiki, folders: set[str]) -> None:
         folders |= {"wiki", "archive"}
     wiki.apply([wiki.page_index(s) for s in wl.STATIONS if s in folders], quiet=True)
     script = wl.SCRIPTS / "update-conversation-index.py"
-    if folders & {"conversations", "context", "wiki.yaml"} and script.exists():
-        done = wl.run_tool([str(script)], timeout=600, check=False)
+    if folders & {"conversations", "context", "wiki", "wiki.yaml"} and script.exists() and wiki.files("conversations"):
+        done = wl.run_tool([sys.executable, str(script)], timeout=600, check=False,
+                           env={**os.environ, "WIKI_DIR": str(wiki.root)})
         if done.rc:
             wl.warn("conversation index", f"{wl.one_line(done.stderr, 200)}; run {script.name} by hand")
 
@@ -269,8 +276,10 @@ def merge(wiki: wl.Wiki, other: str) -> bool:
         wiki.git("update-ref", SETTLED, "HEAD")
         return True
     try:
-        # Renames are followed by merge_stations, which knows what a page is; git would guess.
-        wiki.git("merge", "-q", "--no-commit", "--no-ff", "--allow-unrelated-histories", "-X", "no-renames", other)
+        # Moves are followed by merge_stations, which knows what a page is; git would guess. (-X no-renames would still
+        # move a new page along with a folder that seems renamed.)
+        wiki.git("-c", "merge.renames=false", "-c", "merge.directoryRenames=false", "merge", "-q", "--no-commit", "--no-ff",
+                 "--allow-unrelated-histories", other)
     except wl.ToolError:
         if not merge_heads(wiki):
             raise
@@ -293,12 +302,14 @@ def finish_merge(wiki: wl.Wiki, resumed: bool = False) -> None:
     if len(heads) > 1:
         raise wl.WikiError(f"{wiki.root}: a merge of {len(heads) + 1} branches is under way; finish it by hand with git commit")
     sides = read_sides(wiki, heads[0])
-    results = recompute(wiki, sides)
+    results = recompute(sides)
     if stuck := sorted(set(unmerged(wiki)) - set(results)):
         if not resumed:
             wiki.git("merge", "--abort")
-        raise wl.WikiError(f"{stuck[0]}: both sides changed it and it is not the wiki's own; merge it by hand: git merge {heads[0][:10]}")
+        raise wl.WikiError(f"{stuck[0]}: both sides changed it and it is not the wiki's own; "
+                           f"merge it by hand with: git merge {heads[0][:10]}")
     if resumed:
+        results |= misplaced(wiki, sides, results)
         results = {p: with_later_words(wiki, sides, p, t) for p, t in results.items()}
     wiki.apply([wl.Write(path=p, text=t) if t is not None else wl.Remove(p) for p, t in results.items()], quiet=True)
     look_over(wiki, {p for p in {**sides.ours, **sides.theirs} if sides.ours.get(p) != sides.theirs.get(p)} | set(results))
@@ -355,7 +366,7 @@ def wanted_path(path: str) -> bool:
     return is_data(path) or path in (".gitignore", ".gitattributes")
 
 
-def recompute(wiki: wl.Wiki, sides: Sides) -> dict[str, str | None]:
+def recompute(sides: Sides) -> dict[str, str | None]:
     """{path: what it is to hold} for all that both sides changed, from the three versions alone."""
     today = wl.today()
     results: dict[str, str | None] = {}
@@ -371,6 +382,26 @@ def recompute(wiki: wl.Wiki, sides: Sides) -> dict[str, str | None]:
                  for side in (sides.base, sides.ours, sides.theirs)]
         results |= merge_stations(name, *three, today)
     return results
+
+
+def misplaced(wiki: wl.Wiki, sides: Sides, results: Mapping[str, str | None]) -> dict[str, str | None]:
+    """What a merge begun elsewhere did to files that one side alone changed: git follows moves by guessing, and puts new
+    files into folders that seem renamed."""
+    index = {}
+    for entry in wiki.git("ls-files", "-s", "-z").split("\0"):
+        if entry:
+            head, path = entry.split("\t", 1)
+            index[path] = head.split()[1]
+    known = {*sides.ours.values(), *sides.theirs.values()}
+    wrong: dict[str, str | None] = {
+        p: None for p, i in index.items() if i in known and p not in sides.ours and p not in sides.theirs}
+    for path in {**sides.ours, **sides.theirs}:
+        base, ours, theirs = (side.get(path) for side in (sides.base, sides.ours, sides.theirs))
+        expected = ours if theirs in (base, ours) else theirs if ours == base else index.get(path)
+        if index.get(path) != expected:
+            wrong[path] = expected
+    sides.texts.update(blobs(wiki, {side[p] for side in (sides.base, sides.ours, sides.theirs) for p in wrong if p in side}))
+    return {p: i and sides.texts[i] for p, i in wrong.items() if is_data(p) and p not in results}
 
 
 def with_later_words(wiki: wl.Wiki, sides: Sides, path: str, text: str | None) -> str | None:

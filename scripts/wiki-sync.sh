@@ -15,7 +15,7 @@
 # Without a remote or a network the work is committed here and not pushed; the next sync makes up for it.
 . "$(dirname "$0")/wiki_lib.sh"
 
-arguments=("$@") verbs=() reindex=0 status=0
+verbs=() reindex=0 status=0
 while (($#)); do
   case $1 in
     full | --full)
@@ -34,12 +34,10 @@ while (($#)); do
 done
 ((status || ${#verbs[@]})) || misused "nothing to do: name full, --commit, --pull, --push, --status or --remote URL"
 
-if ((status)); then
-  environment
-  exec "$SCRIPTS/wiki-settle.py" --status
-fi
-run_locked "${arguments[@]}"
-outermost || verbs+=(--quiet)      # as a part of a nightly run, a remote that is away is no news
-phase "sync" "$SCRIPTS/wiki-settle.py" "${verbs[@]}"
-((reindex)) && [ -x "$SCRIPTS/wiki-search.py" ] && phase "reindex" "$SCRIPTS/wiki-search.py" --update
+environment
+((status)) && exec "$PYTHON" "$SCRIPTS/wiki-settle.py" --status
+[ -z "${MEMEX_RUN:-}" ] || verbs+=(--quiet)      # as a part of a nightly run, a remote that is away is no news
+# The run lock is taken in there: one start of Python less, and only the index is left to do without it.
+phase "sync" "$PYTHON" "$SCRIPTS/wiki-settle.py" "${verbs[@]}" || reindex=$((WORST == 75 ? 0 : reindex))
+((reindex)) && [ -x "$SCRIPTS/wiki-search.py" ] && phase "reindex" "$PYTHON" "$SCRIPTS/wiki-search.py" --update
 finish

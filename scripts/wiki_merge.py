@@ -29,18 +29,17 @@ GONE = ("Merged into", "Superseded by")                              # archived 
 _STATE = re.compile(r"\.[\w-]+-state\.json$")
 _PAGE = re.compile(r"(wiki|archive|staging)/([^/]+)/([^/]+)\.md$")
 _CONVERSATION = re.compile(r"conversations/[^/]+/[^/]+\.md$")
+_GENERATED = re.compile(r"(<!-- (memex:[\w-]+) -->)(?:.*?)(<!-- /\2 -->)", re.S)
 _MISSING: Any = object()
 
 
 def kind_of(path: str) -> str:
-    """What a path holds: state, page, conversation, index, generated, counts, raw, lines, prose or other."""
+    """What a path holds: state, page, conversation, generated, counts, raw, lines, prose or other."""
     name = path.rsplit("/", 1)[-1]
     if path in ("conversations/index.md", "staging/index.md", "archive/index.md", "context/raw-extractions.md"):
         return "generated"
     if path == "context/wake-up.md" or path.startswith("context/wake-up/"):
         return "generated"
-    if path == "wiki/index.md":
-        return "index"
     if _PAGE.match(path):
         return "page"
     if _CONVERSATION.match(path):
@@ -66,7 +65,7 @@ def merge_text(path: str, base: str | None, ours: str | None, theirs: str | None
         return {path: ours if theirs is None else theirs}
     a, b = sorted((ours, theirs))
     kind = kind_of(path)
-    if kind in ("page", "conversation", "index", "prose", "state", "lines", "counts"):
+    if kind in _MERGERS:
         return {path: _MERGERS[kind](path, base, a, b, today)}
     if kind == "generated":
         return {path: a}
@@ -356,7 +355,7 @@ def _merge_conversation(path: str, base: str | None, a: str, b: str, today: date
         meta["started"] = min(str(one.meta["started"]), str(two.meta["started"]))
     if redactor is not None:
         meta["redactor"] = redactor
-    meta["messages"] = _count(transcript, one, two)
+    meta["messages"] = sum(bool(m.text) for m in transcript.said)
     summary = _summary(was, one, two, wl.transcript_digest(transcript))
     meta = {k: v for k, v in meta.items() if k not in SUMMARY_KEYS} | {
         k: summary.meta[k] for k in SUMMARY_KEYS if k in summary.meta}
@@ -373,14 +372,6 @@ def _merge_redacted(one: Talk, two: Talk) -> tuple[wl.Transcript, Any]:
     merged = merge_transcripts(newer.transcript, older.transcript, trusted=newer.transcript)
     seen = set(newer.transcript.ids())
     return merged, max(versions) if set(merged.ids()) <= seen else min(versions)
-
-
-def _count(transcript: wl.Transcript, one: Talk, two: Talk) -> Any:
-    """How many messages the file says it holds: what its miner counted where that is the whole of it."""
-    for side in (one, two):
-        if side.transcript.ids() == transcript.ids() and "messages" in side.meta:
-            return side.meta["messages"]
-    return sum(m.role in ("user", "assistant") for m in transcript.said)
 
 
 def _summary(was: Talk | None, one: Talk, two: Talk, digest: str) -> Talk:
@@ -519,17 +510,14 @@ def _merge_lines(path: str, base: str | None, a: str, b: str, today: date) -> st
     return "".join(f"{line}\n" for line in merge_lines(None, a.splitlines(), b.splitlines()))
 
 
-def _merge_index(path: str, base: str | None, a: str, b: str, today: date) -> str:
-    """A person's prose around the generated block; the block itself is generated anew afterwards."""
-    return merge_bodies(*(None if text is None else _without_block(text) for text in (base, a, b)))
+def _merge_prose(path: str, base: str | None, a: str, b: str, today: date) -> str:
+    """What a person wrote around the generated blocks is merged; a block stands as one side had it, until it is generated
+    anew."""
+    bare = [None if text is None else _GENERATED.sub(r"\n\n\1\3\n\n", text) for text in (base, a, b)]
+    merged = bare[1] if bare[1] == bare[2] else _merge_page(path, bare[0], *bare[1:], today)       # type: ignore[arg-type]
+    blocks = {m[2]: m[0] for text in (a, b) for m in _GENERATED.finditer(text)}
+    return _GENERATED.sub(lambda m: blocks[m[2]], re.sub(r"\n{3,}(?=<!-- memex:)", "\n\n", str(merged).lstrip("\n")))
 
 
-def _without_block(text: str) -> str:
-    before, mark, rest = text.partition(wl.INDEX_OPEN)
-    if not mark or wl.INDEX_CLOSE not in rest:
-        return text
-    return f"{before}{wl.INDEX_OPEN}\n{wl.INDEX_CLOSE}{rest.split(wl.INDEX_CLOSE, 1)[1]}"
-
-
-_MERGERS = {"page": _merge_page, "prose": _merge_page, "conversation": _merge_conversation, "index": _merge_index,
+_MERGERS = {"page": _merge_page, "prose": _merge_prose, "conversation": _merge_conversation,
             "state": _merge_state, "lines": _merge_lines, "counts": _merge_counts}
