@@ -13,9 +13,9 @@ import wiki_env
 wiki_env.enter()      # steps into the environment, as importing wiki_lib would
 
 import argparse  # noqa: E402
+import gc  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
-from typing import TextIO  # noqa: E402
 
 import wiki_index  # noqa: E402
 
@@ -24,9 +24,12 @@ import wiki_index  # noqa: E402
 PATH, TITLE, OFF = "\033[36m", "\033[1m", "\033[0m"
 
 
+def layout(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, width=100)      # asking for the terminal's loads more than a search
+
+
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__, allow_abbrev=False,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__, allow_abbrev=False, formatter_class=layout)
     p.add_argument("query", nargs="*", metavar="QUERY", help="the question, as one argument or several")
     p.add_argument("--wing", help="only conversations of this wing (project), and pages that count there")
     p.add_argument("--topic", help="only what has this topic (room)")
@@ -65,7 +68,7 @@ def main() -> int:
     return 0
 
 
-def update(wiki_dir: str, rebuild: bool, told: TextIO) -> None:
+def update(wiki_dir: str, rebuild: bool, told: object) -> None:
     changed = wiki_index.update(wiki_dir, rebuild=rebuild)
     if changed:
         print(f"indexed: {changed} {'file' if changed == 1 else 'files'}", file=told)
@@ -98,6 +101,7 @@ def plain(text: str) -> str:
 
 def run() -> None:
     """As wl.run(main), which takes over, with its exit codes, when main does not come to its end."""
+    gc.set_threshold(200_000)      # a search ends before collecting would pay
     try:
         code = main()
         sys.stdout.flush()

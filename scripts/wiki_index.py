@@ -1,7 +1,7 @@
 """The search index: SQLite FTS5 in the cache, derived from the markdown and nothing else.
 
-    index = open_index(wiki_dir)      # brought up to date: new and changed files are read, vanished ones dropped
-    hits = index.search("why did the retry test fail", wing="api", n=5)
+    hits = answer(wiki_dir, query="why did the retry test fail", wing="api", n=5)     # what is new is read first
+    changed = update(wiki_dir)
 
 One row of `files` a file, one row of `parts` a stretch of it (a section, some neighbouring messages), whose words are
 in `words` (contentless FTS5: the text itself is kept once, compressed, in `parts`). Deleting the index costs the time
@@ -23,8 +23,8 @@ import sqlite3
 import sys
 import zlib
 from array import array
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
 
 import wiki_rank as rank
 import wiki_words
@@ -60,43 +60,18 @@ CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
 _VERSION = zlib.crc32(f"{ROWS}{_SCHEMA}".encode()) & 0x7FFFFFFF
 
 
-class Hit(NamedTuple):
-    """What a search found, best first. `score` is 1.0 for the best possible evidence of this question's answers here;
-    `message` the short id of a transcript's message, or None; `date` ISO or ''."""
-    path: str
-    wing: str
-    title: str
-    kind: str
-    date: str
-    section: str
-    message: str | None
-    snippet: str
-    score: float
+# Plain tuples: `typing` would be loaded for its NamedTuple alone.
+Hit = namedtuple("Hit", "path wing title kind date section message snippet score")
+Hit.__doc__ = """What a search found, all strings but: `message` the short id of a transcript's message or None, `score` a number,
+about 1.0 for the best there is here. `date` is ISO or '', `kind` one of KINDS."""
 
+Row = namedtuple("Row", "path size mtime kind wing wings title date topics halls head superseded length parts")
+Row.__doc__ = """A file as the index knows it: the columns after id. `size` in bytes, `mtime` in ns; `wings`, `topics` and
+`halls` JSON lists (no wings: counts everywhere), `head` what can be found of title, topics, aliases, wing and day,
+`superseded` 0 or 1, `length` in words, roughly, `parts` how many rows of `parts` it has."""
 
-class Row(NamedTuple):
-    """A file as the index knows it; the order of the table's columns after id."""
-    path: str
-    size: int
-    mtime: int
-    kind: str
-    wing: str
-    wings: str          # JSON list; [] counts everywhere
-    title: str
-    date: str
-    topics: str         # JSON list
-    halls: str          # JSON list
-    head: str           # title, topics, aliases, wing and day as words to be found
-    superseded: int
-    length: int         # words, roughly
-    parts: int          # how many rows of `parts` it has
-
-
-class Part(NamedTuple):
-    section: str
-    message: str | None
-    spoken: int         # 1: a stretch of a transcript
-    text: str
+Part = namedtuple("Part", "section message spoken text")
+Part.__doc__ = """A stretch of a file; the section and the message (short id or None) it begins in; `spoken` 1 in a transcript."""
 
 
 def warn(subject: str, what: str) -> None:
@@ -197,7 +172,7 @@ def read_file(root: str, path: str, size: int, mtime: int) -> tuple[Row, list[Pa
     return row, parts
 
 
-def _frontmatter(path: str, text: str) -> tuple[dict[str, Any], str]:
+def _frontmatter(path: str, text: str) -> tuple[dict[str, object], str]:
     """A file whose frontmatter does not parse is searched all the same: as text without it."""
     import wiki_text
     split = wiki_text.split_frontmatter(text)
@@ -210,11 +185,11 @@ def _frontmatter(path: str, text: str) -> tuple[dict[str, Any], str]:
     return {str(k): v for k, v in meta.items()} if isinstance(meta, dict) else {}, split[1]
 
 
-def _line(value: Any) -> str:
+def _line(value: object) -> str:
     return " ".join(str(value).split()) if isinstance(value, (str, int, float)) else ""
 
 
-def _words(value: Any) -> list[str]:
+def _words(value: object) -> list[str]:
     return [w for v in (value if isinstance(value, list) else [value]) if (w := _line(v))]
 
 
@@ -281,7 +256,7 @@ def _stretches(text: str) -> Iterator[str]:
 # ---------------------------------------------------------------- the index
 
 class Index:
-    """The open index of one wiki. Use open_index()."""
+    """The open index of one wiki; `place` None makes it in memory."""
 
     def __init__(self, root: str, place: str | None):
         self.root, self.place = root, place
@@ -476,10 +451,10 @@ class _Found:
         return self.db.execute(statement).fetchone()[0]
 
     def _look(self, terms: Sequence[rank.Term]) -> None:
-        strong = [(self._everywhere(stem), stem, i) for i, t in enumerate(terms)
+        strong = [(share < 1, self._everywhere(stem), stem, i) for i, t in enumerate(terms)
                   for stem, share in t.stands.items() if share >= STRONG]
         spent = 0
-        for count, stem, i in sorted(strong):
+        for _, count, stem, i in sorted(strong):      # what was asked first, then what stands for it; rare words first
             if not count or spent and spent + count > POSTINGS:
                 continue
             spent += count
@@ -609,7 +584,7 @@ def snippet(text: str, wanted: set[str], stems: Stemmer) -> str:
 
 # ---------------------------------------------------------------- opening
 
-def answer(wiki_dir: str, **question: Any) -> list[Hit]:
+def answer(wiki_dir: str, **question: object) -> list[Hit]:
     """Search a wiki with an index brought up to date; a broken index is made anew, said in one line."""
     return _with_index(wiki_dir, lambda index: (index.update(), index.search(**question))[1])
 
@@ -622,7 +597,7 @@ def update(wiki_dir: str, rebuild: bool = False) -> int:
     return _with_index(wiki_dir, Index.update)
 
 
-def _with_index(wiki_dir: str, do: Callable[[Index], Any]) -> Any:
+def _with_index(wiki_dir: str, do: Callable[[Index], object]) -> object:
     place = index_path(wiki_dir)
     for _ in range(2 if place else 0):
         inode = _inode(place)

@@ -12,7 +12,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 K1, B = 1.6, 0.5                # BM25: how fast repetition stops counting; how much length does
 FILE_WEIGHT = 0.5               # of the whole file's score, beside 1.0 of its passages
@@ -219,7 +218,7 @@ class Candidate:
     """A file to be ranked: its units and its title words, `date` ISO or '', `factor` below 1 for what ranks behind."""
 
     def __init__(self, key: str, units: list[Unit], title: list[str], date: str, factor: float, length: int,
-                 row: Any = None):
+                 row: object = None):
         self.row = row
         self.key, self.units, self.title, self.date, self.factor = key, units, title, date, factor
         self.length = max(length, sum(len(u.words) for u in units))
@@ -331,29 +330,31 @@ def _windows(c: Candidate) -> list[tuple[int, dict[str, int], Unit]]:
     return out
 
 
-def _gains(terms: Sequence[Term], rarity: Rarity) -> list[list[tuple[str, float]]]:
-    """For each term its stems and what one full occurrence of each is worth."""
+Gains = dict[str, list[tuple[int, float]]]                 # stem: (term it stands for, what one full occurrence is worth)
+
+
+def _gains(terms: Sequence[Term], rarity: Rarity) -> Gains:
+    """What stands for a word is worth no more than the word itself, however rare it is."""
     rare = rarity({s for t in terms for s in (*t.stands, t.stem)})
-    out = []
-    for t in terms:
-        own = rare.get(t.stem)
-        out.append([(s, t.weight * share * (min(rare[s], own) if own is not None else rare[s]))
-                    for s, share in t.stands.items() if s in rare])
+    out: Gains = {}
+    for i, t in enumerate(terms):
+        most = rare.get(t.stem, math.inf)
+        for stem, share in t.stands.items():
+            if stem in rare:
+                out.setdefault(stem, []).append((i, t.weight * share * min(rare[stem], most)))
     return out
 
 
-def _bm25(gains: list[list[tuple[str, float]]], counts: Mapping[str, float], length: float) -> float:
+def _bm25(gains: Gains, counts: Mapping[str, float], length: float) -> float:
     """The sum over terms of the best of what stands for each."""
-    if not counts:
-        return 0.0
-    score, norm = 0.0, K1 * (1 - B + B * length)
-    for stands in gains:
-        best = 0.0
-        for stem, gain in stands:
-            if n := counts.get(stem):
-                best = max(best, gain * n * (K1 + 1) / (n + norm))
-        score += best
-    return score
+    best: dict[int, float] = {}
+    norm = K1 * (1 - B + B * length)
+    for stem, n in counts.items():
+        full = n * (K1 + 1) / (n + norm)
+        for i, gain in gains.get(stem, ()):
+            if gain * full > best.get(i, 0.0):
+                best[i] = gain * full
+    return sum(best.values())
 
 
 def _lend(candidates: Sequence[Candidate], terms: Sequence[Term], stems: Stems) -> list[tuple[Term, float]]:
