@@ -13,8 +13,9 @@ from summaries.topics import Rooms, choose_topics
 
 MOST_BULLETS = 15             # a summary longer than this is read by nobody
 MOST_OF_A_HALL = 5
-KEEP_SCORE = 5.6              # below this a sentence is not worth a reader's time
-USER_SCORE = 4.6              # a person's own rule needs less
+KEEP_SCORE = 5.0              # below this a sentence is not worth a reader's time
+FEW_SCORE, FEW = 4.2, 2       # unless the session has hardly any other
+USER_SCORE = 3.5              # a person's own rule needs less
 ALIKE = 0.6                   # share of content words at which two sentences say the same
 SUMMARY_SENTENCES = 4         # after the one that says what was asked
 
@@ -104,7 +105,7 @@ def rank(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> list[
 def judge(sentence: Sentence, message: wl.Message, weight: float, asked: frozenset[str], place: int) -> Candidate | None:
     """The sentence as a candidate for its best hall, None when it cannot be kept."""
     by_user = message.role == "user"
-    text = sentence.text
+    text = cues.without_interjection(sentence.text) if by_user else sentence.text
     if cues.refused(text, by_user):
         return None
     halls = cues.hall_scores(text, by_user)
@@ -128,6 +129,10 @@ def salience(text: str, sentence: Sentence, words: frozenset[str], asked: frozen
     score -= 0.5 if re.search(r"\b(?:now|currently|still|already|today)\b", text) else 0.0
     score -= 0.6 if not sentence.first and not sentence.item and re.match(r"(?:The|A|An|There)\b", text) else 0.0
     score -= 0.4 * len(re.findall(r"→|\b\w+\.\w+:\d+", text))
+    score -= 2.0 if cues.has_code_lead(text) else 0.0
+    score -= 0.6 if text[0].islower() else 0.0
+    score -= 0.6 * len(re.findall(r"\b(?:also|too|genuinely|indeed|actually|really|just|already)\b", text, re.I))
+    score -= 0.8 if re.match(r"The [a-z]+ (?:is|was|are|has|does|can|will|now|\w+s)\b", text) else 0.0
     return score
 
 
@@ -135,7 +140,7 @@ def choose(candidates: Iterable[Candidate], limit: int) -> list[Candidate]:
     """The best sentences, none twice, spread over halls; in the order of the session."""
     kept: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda c: (-c.score, -c.place)):
-        floor = USER_SCORE if candidate.hall == "preference" else KEEP_SCORE
+        floor = USER_SCORE if candidate.hall == "preference" else FEW_SCORE if len(kept) < FEW else KEEP_SCORE
         if len(kept) >= limit or candidate.score < floor:
             continue
         if sum(k.hall == candidate.hall for k in kept) >= MOST_OF_A_HALL or any(alike(candidate, k) for k in kept):
@@ -151,7 +156,8 @@ def alike(a: Candidate, b: Candidate) -> bool:
 
 # ------------------------------------------------------------------ prose
 
-_POLITE = re.compile(r"^(?:(?:hi|hey|hello|ok|okay|so|oh|yeah|yes|please|claude|thanks)[,!. ]+)*(?:(?:can|could|would|will) (?:you|we)(?: please| also| maybe| just| now)*|"
+_POLITE = re.compile(r"^(?:(?:hi|hey|hello|ok|okay|so|oh|yeah|yes|please|claude|thanks)[,!. ]+)*"
+                     r"(?:(?:can|could|would|will) (?:you|we)(?: please| also| maybe| just| now)*|"
                      r"(?:i'd|i would) (?:like|love) you to|i (?:want|need) you to|please|help me(?: to)?)\s+", re.I)
 
 
@@ -159,7 +165,7 @@ def prose(conversation: wl.Conversation, said: Sequence[wl.Message], candidates:
           bullets: Sequence[Candidate]) -> str:
     """What was asked, in the person's or the title's words, then what came out, in the session's."""
     opening = asked_for(conversation, said)
-    best = sorted((c for c in candidates if c.hall != "preference" and c.score >= KEEP_SCORE - 0.8),
+    best = sorted((c for c in candidates if c.hall != "preference" and c.score >= FEW_SCORE),
                   key=lambda c: (c.hall not in ("event", "discovery"), -c.score, c.place))
     outcome: list[Candidate] = []
     for candidate in best:
@@ -170,15 +176,22 @@ def prose(conversation: wl.Conversation, said: Sequence[wl.Message], candidates:
 
 
 def asked_for(conversation: wl.Conversation, said: Sequence[wl.Message]) -> str:
-    """One sentence that says what the session was for."""
-    prompts = [own_words(m.text) for m in said if m.role == "user"]
-    first = next((s.text for p in prompts[:3] for s in sentences(p) if len(wl.content_words(s.text)) >= 2), "")
+    """One sentence that says what the session was for: the agent's title, and the first prompt's own request."""
+    prompt = next((m.text for m in said if m.role == "user"), "")
+    title = conversation.title.rstrip(" .…?:!")
+    titled = bool(title) and not " ".join(prompt.split()).lower().startswith(title.lower()[:40])
+    lead = f"{title}." if titled and len(title) <= 120 else ""
+    mine = [s.text for s in sentences(own_words(prompt)) if len(wl.content_words(s.text)) >= 2 and requests(s.text)]
+    first = min(mine, key=lambda text: (not _POLITE.match(text), mine.index(text)), default="")
+    if not first:
+        return lead or (f"{title}." if title else "")
     polite = _POLITE.match(first)
-    order = first[polite.end():] if polite else first
-    order = wl.one_line(order.rstrip(" ?!.:,"), 280)
-    title = conversation.title.rstrip(" .…")
-    titled = bool(title) and not " ".join(first.split()).lower().startswith(title.lower()[:40])
-    if not order or "[REDACTED" in order:
-        return f"{title}." if titled else ""
+    order = wl.one_line((first[polite.end():] if polite else first).rstrip(" ?!.:,("), 280)
     asked = f"Asked to {order}." if polite else f"Asked: {order}."
-    return f"{title}. {asked}" if titled and len(title) < 120 else asked
+    return f"{lead} {asked}".strip()
+
+
+def requests(text: str) -> bool:
+    """Is a sentence of a prompt words rather than something pasted?"""
+    return len(text) <= 320 and cues.code_share(text) <= 0.4 and "[REDACTED" not in text and not re.search(r"[:;]-?[()]|"
+        r"={2,}|\w{60}", text)

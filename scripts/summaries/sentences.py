@@ -60,17 +60,21 @@ def blocks(text: str) -> Iterator[tuple[str, bool]]:
         yield " ".join(parts), item
 
 
+_SHELL = re.compile(r"^\s*(?:❯|\$ |% |> |Usage:|error:|Error:|fatal:|Traceback|\[[\w:-]+\] )|^diff --git|^@@ ", re.M)
+
+
 def own_words(text: str) -> str:
     """What a person wrote themselves in a prompt that also carries something pasted: the short paragraphs at both ends."""
-    if len(text) <= PASTE_CHARACTERS and text.count("\n") < 25:
+    if len(text) <= PASTE_CHARACTERS and text.count("\n") < 25 and not _SHELL.search(text):
         return text
-    paragraphs = [p for p in re.split(r"\n\s*\n", text) if p.strip()]
+    paragraphs = [p for p in re.split(r"\n\s*\n", text) if p.strip() and not _SHELL.search(p)]
     ends = [p for p in (paragraphs[:1] + paragraphs[-1:]) if len(p) <= OWN_PARAGRAPH and p.count("\n") < 6]
     return "\n\n".join(dict.fromkeys(ends))
 
 
 _SPAN = re.compile(r"`[^`\n]+`|https?://[^\s)>\]]+|\"[^\"\n]{1,80}\"|\([^()\n]{1,160}\)|[\w.-]*/[\w./:-]+|\b\w+\.\w[\w.:-]*")
-_END = re.compile(r"(?<=[.!?…])[\"'”’)\]*]*\s+(?=[\"'“(\[*`]*(?:[A-Z0-9À-ÖØ-ÞА-ЯĀ-Ž`$\-]|\x00|[a-z]+[A-Z_/(]))|(?<=[。！？])\s*")
+_END = re.compile(r"(?<=[.!?…])[\"'”’)\]*]*\s+(?=[\"'“(\[*`]*(?:[A-Z0-9À-ÖØ-ÞА-ЯĀ-Ž`$\-]|\x00|[a-z]+[A-Z_/(]))|"
+                  r"(?<=[a-z]{3}[.!?])\s+(?=[a-z])|(?<=[。！？])\s*")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|resp|incl|excl|no|fig|al|inc|ltd|mr|mrs|dr|st|ca|dept|min|max|esp|ver|ref|refs|sec|"
     r"ex|a\.k\.a|w\.r\.t|[A-Za-z])\.|^\d+\.)[\"')*]*$", re.I)

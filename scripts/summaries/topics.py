@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+import functools
 import math
 import re
 from collections import Counter, defaultdict
@@ -17,11 +18,12 @@ from summaries.sentences import blocks, own_words
 from summaries.vocabulary import GENERIC, NEVER, rooms_known, singular, topic_key
 
 MOST_TOPICS = 8
-LEAST_SHARE = 0.34            # of the best topic's score; what is weaker is an aside
-LEAST_SCORE = 3.0             # a session may have no room at all
+LONG_REPORT = 1200            # characters; what is longer was written for a reader even if work goes on after it
+LEAST_SHARE = 0.38            # of the best topic's score; what is weaker is an aside
+LEAST_SCORE = 2.2             # a session may have no room at all
 
 # Weight of a mention by where it stands: what the session is called and what the person asked say most.
-TITLE, FIRST_PROMPT, PROMPT, REPORT, NARRATION, TOOLS = 7.0, 5.0, 2.6, 1.5, 0.5, 0.35
+TITLE, FIRST_PROMPT, PROMPT, REPORT, NARRATION, TOOLS = 7.0, 5.0, 2.4, 1.7, 0.5, 0.2
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ _CODE = re.compile(r"`([^`\n]{2,60})`")
 _FLAG = re.compile(r"(?<![\w-])--([a-z][a-z0-9]+(?:-[a-z0-9]+)*)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*$")
 _DROP = re.compile(r"https?://\S+|\S*/\S*/\S*|@[\w./-]+|\[REDACTED:[^\]]*\]|[\w.+-]+@[\w.-]+|\b[0-9a-f]{7,40}\b|'s\b|’s\b")
-_NUMBER = re.compile(r"^\W*\d[\d.,:x%-]*\w?$")
+_NUMBER = re.compile(r"^\W*v?\d[\d.,:x%-]*\w?$|^v\d+-")
 
 
 def words_of(text: str) -> list[str]:
@@ -78,47 +80,81 @@ def code_names(text: str) -> list[str]:
 _VERBISH = re.compile(r"(?:ing|ed|ly|able|ible|ful|less|ously|ive|ical|ized|ised|est)$")
 
 
+@functools.lru_cache(maxsize=65536)
 def telling(word: str) -> bool:
     """May a word stand in a room's name?"""
     return (len(word) > 2 and word not in wl.STOP_WORDS and word not in GENERIC and singular(word) not in GENERIC
-            and not _NUMBER.match(word) and not word.startswith(("http", "www")))
+            and not _NUMBER.match(word) and not word.startswith(("http", "www")) and "'" not in word and "’" not in word)
+
+
+@functools.lru_cache(maxsize=65536)
+def normal(word: str) -> str:
+    """A word as a part of a key."""
+    return topic_key(word.replace(".", "-").replace("/", "-").replace("'", ""))
 
 
 def phrases(words: Sequence[str]) -> list[tuple[str, float]]:
     """(key, worth) of every name in a run of words: known rooms at full worth, compounds of telling words, single ones."""
     known, _ = rooms_known()
+    keys = [normal(w) if w else "" for w in words]
     found: list[tuple[str, float]] = []
     for start, word in enumerate(words):
         if not word:
             continue
-        for size in (3, 2, 1):
-            part = words[start: start + size]
-            if len(part) < size or "" in part:
-                continue
-            key = topic_key("-".join(w.replace(".", "-").replace("/", "-").replace("'", "") for w in part))
-            if key in known and key not in NEVER:
-                found.append((known[key], 1.0 + 0.25 * (size - 1)))
-            elif size == 1 and ("-" in word or telling(word)):
-                if worth := single_worth(word):
-                    found.append((key, worth))
-            elif size == 2 and all(w.isascii() for w in part) and compound(part[0], part[1]):
-                found.append((key, 0.62))
+        if (key := keys[start]) in known:
+            if key not in NEVER and not ambiguous(words, start):
+                found.append((known[key], 1.0))
+        elif worth := single_worth(word):
+            found.append((key, worth))
+        if start + 1 == len(words) or not words[start + 1]:
+            continue
+        pair = f"{key}-{keys[start + 1]}"
+        if pair in known:
+            found.append((known[pair], 1.25))
+        elif compound(word, words[start + 1]):
+            found.append((pair, 0.62))
+        if start + 2 < len(words) and words[start + 2] and (three := f"{pair}-{keys[start + 2]}") in known:
+            found.append((known[three], 1.5))
     return found
 
 
+# Everyday words that name a technology only in company ('go 1.22', 'the go code', never 'let us go').
+COMPANY = {word: frozenset(near.split()) for word, near in {
+    "go": "code version module modules package packages test tests vet build mod run project best practices practice "
+          "program language "
+          "repo repository client library standard idiomatic latest runtime toolchain compiler stdlib",
+    "express": "app server route middleware api js node", "spring": "boot framework bean", "swift": "code ui package app "
+        "xcode ios",
+    "remix": "app route react loader", "act": "github action actions workflow", "click": "cli python option",
+}.items()}
+
+
+def ambiguous(words: Sequence[str], at: int) -> bool:
+    """Does an everyday word stand here without the company that makes it a technology?"""
+    near = COMPANY.get(words[at])
+    around = [*words[max(0, at - 2): at], *words[at + 1: at + 2]]
+    return near is not None and not any(w in near for w in around)
+
+
+@functools.lru_cache(maxsize=65536)
 def single_worth(word: str) -> float:
+    """How good a name one unknown word is: nothing for everyday words, most for a compound of telling ones."""
+    if "-" not in word and not telling(word):
+        return 0.0
     if "-" in word:
         parts = [p for p in word.split("-") if p]
         good = [p for p in parts if telling(p)]
         if len(parts) > 3 or not good or parts[0] in wl.STOP_WORDS or parts[-1] in wl.STOP_WORDS or word in GENERIC:
             return 0.0
         return 0.75 if len(good) == len(parts) else 0.4
-    return 0.0 if "/" in word or "." in word else 0.25 if _VERBISH.search(word) else 0.5
+    return 0.0 if "/" in word or "." in word or _VERBISH.search(word) else 0.42
 
 
+@functools.lru_cache(maxsize=65536)
 def compound(first: str, second: str) -> bool:
     """Do two words make a name? One of them must be telling, the other at least a noun that may stand in a name."""
-    if any(w in wl.STOP_WORDS or len(w) < 2 or _NUMBER.match(w) or "/" in w or "." in w for w in (first, second)):
+    if not (first + second).isascii() or any(
+            w in wl.STOP_WORDS or len(w) < 2 or "/" in w or "." in w or _NUMBER.match(w) for w in (first, second)):
         return False
     if _VERBISH.search(second) and not second.endswith("ing"):
         return False
@@ -126,17 +162,21 @@ def compound(first: str, second: str) -> bool:
 
 
 # Generic words that a telling one may lean on: 'thin pack', 'queue routing', 'patient count'.
-HEADS = frozenset("pack push pull fetch sync name list count page queue header message helper layout index graph tree map schema format "
-                  "parser model view store pool policy mode event stream key worker engine provider conversion migration navigation "
-                  "filter filtering matching mapping validation detection review process selection rendering transport limit window "
-                  "builder loader runner manager template link check".split())
+HEADS = frozenset("""
+    pack push pull fetch sync name list count page queue header message helper layout index graph tree map schema format parser model view
+    store pool policy mode event stream key worker engine provider conversion migration navigation filter filtering matching mapping
+    validation detection review process selection rendering transport limit window builder loader runner manager template link check
+    """.split())
 MODIFIERS = frozenset("empty batch remote custom dynamic static dead duplicate public private shared parallel nested partial "
                       "background session commit source target".split())
 
 
-def mentions(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> dict[str, dict[str, list[float]]]:
-    """{key: {place: weights}} over the session; places are title, prompt, report, narration, tools."""
+def mentions(conversation: wl.Conversation, messages: Sequence[wl.Message]
+             ) -> tuple[dict[str, dict[str, list[float]]], dict[str, str]]:
+    """({key: {place: weights}} over the session, {key: how its code spells it}); places are title, prompt, report, narration,
+    tools."""
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    spelt: dict[str, str] = {}
 
     def add(place: str, weight: float, names: Iterable[tuple[str, float]]) -> None:
         best: dict[str, float] = {}
@@ -146,9 +186,10 @@ def mentions(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> d
             found[key][place].append(weight * worth)
 
     def named(text: str) -> list[tuple[str, float]]:
-        return phrases(words_of(_CODE.sub(" . ", text))) + [
-            (rooms_known()[0].get(topic_key(n), topic_key(n)), 0.55) for n in code_names(text)
-            if any(telling(p) for p in n.split("-"))]
+        names = code_names(text)
+        spelt.update((topic_key(n), n) for n in names if topic_key(n) not in spelt)
+        found_here = phrases(words_of(_CODE.sub(" . ", text)))
+        return found_here + [(rooms_known()[0].get(topic_key(n), topic_key(n)), 0.7) for n in names]
 
     add("title", TITLE, named(conversation.title))
     prompts = reports = 0
@@ -159,15 +200,15 @@ def mentions(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> d
                 add("prompt", FIRST_PROMPT if prompts == 0 else PROMPT, named(own))
                 prompts += 1
         elif message.role == "assistant":
-            ahead = next((m for m in messages[number + 1:]), None)
-            report = ahead is None or ahead.role == "user"
+            ahead = next((m.role for m in messages[number + 1: number + 400] if m.text.strip()), "user")
+            report = ahead == "user" or len(message.text) > LONG_REPORT
             if message.text.strip():
                 text = "\n".join(block for block, _ in blocks(message.text)) + "\n" + " . ".join(_HEADING.findall(message.text))
                 add("report" if report else "narration", REPORT if report else NARRATION, named(text))
                 reports += report
             if message.tools:
                 add("tools", TOOLS, [(k, w) for t in message.tools for k, w in tool_names(t)])
-    return found
+    return found, spelt
 
 
 _HEADING = re.compile(r"^#{1,6}\s+(.{3,90})$", re.M)
@@ -184,18 +225,22 @@ def tool_names(tool: str) -> list[tuple[str, float]]:
     return [(known[w], 1.0) for w in words if w in known and w not in GENERIC]
 
 
-def score(places: Mapping[str, list[float]], key: str, rooms: Rooms, long: int) -> float:
+def score(places: Mapping[str, list[float]], key: str, rooms: Rooms, long: int, prompts: int = 1) -> float:
     """The weight of a name in a session: each place counts by its weight and, damped, by how often it returns."""
     total = 0.0
     for place, weights in places.items():
         peak = max(weights)
-        total += peak * (1 + math.log(len(weights)) * (0.5 if place in ("prompt", "report") else 0.35))
+        if place == "prompt":
+            total += peak * len(weights) ** 0.5 * (1.0 if peak > PROMPT * 1.6 else min(1.0, 4 / max(1, prompts)) ** 0.3)
+        else:
+            total += peak * (len(weights) ** 0.5 if place == "report" else 1 + 0.35 * math.log(len(weights)))
     known, broad = rooms_known()
     is_known = key in known.values()
-    if not is_known and not places.keys() & {"title", "prompt"}:
-        total *= 0.8
-    if not is_known and "title" not in places and sum(map(len, places.values())) < 3 + long // 40:
-        total *= 0.45                       # said once or twice in passing
+    said = sum(map(len, places.values()))
+    if is_known:
+        total *= 1.0 if "title" in places or said >= 2 + long // 80 else 0.75
+    else:
+        total *= worth_of_new(key, places, said, long)
     if key in broad:
         total *= 0.55
     if topic_key(key) in rooms.named:
@@ -205,16 +250,32 @@ def score(places: Mapping[str, list[float]], key: str, rooms: Rooms, long: int) 
     return total
 
 
+def worth_of_new(key: str, places: Mapping[str, list[float]], said: int, long: int) -> float:
+    """How far a name that no list knows may be trusted: by where and how often the session says it."""
+    asked = len(places.get("prompt", ())) + 2 * len(places.get("title", ()))
+    if "-" not in key and (asked < 2 or said < 4):
+        return 0.3                          # a single word that is not what was talked about
+    if not any(telling(part) for part in key.split("-")) and said < 4 and "title" not in places:
+        return 0.2                          # an identifier in passing
+    if said < 3 + long // 40 and "title" not in places:
+        return 0.4                          # said once or twice in passing
+    return 1.25 if said > 6 + long // 20 else 1.0 if asked else 0.8
+
+
 def choose_topics(conversation: wl.Conversation, transcript: wl.Transcript, rooms: Rooms,
                   pages: Sequence[wl.WikiPage] = ()) -> list[str]:
     """The session's rooms, most telling first, at most MOST_TOPICS."""
     messages = transcript.said
-    found = mentions(conversation, messages)
-    own = {topic_key(wl.topic_name(conversation.wing)), topic_key(wl.topic_name(conversation.wing)).replace("-", "")}
+    found, spelt = mentions(conversation, messages)
+    wing = topic_key(wl.topic_name(conversation.wing))
+    own = {wing, wing.replace("-", ""), *(wing.split("-") if "-" in wing else ())}
+    prompts = sum(m.role == "user" for m in messages)
     vetted = {key: places for key, places in found.items()
               if key.replace("-", "") not in own and key not in own and key not in NEVER and not _NUMBER.match(key)}
-    ranked = sorted(((score(p, k, rooms, len(messages)), k) for k, p in vetted.items()), key=lambda pair: (-pair[0], pair[1]))
-    names = {topic_key(str(n)): wl.topic_name(str(n)) for page in pages for n in (page.slug, *page.words("topics"), *page.words("aliases"))}
+    values = ((score(p, k, rooms, len(messages), prompts), k) for k, p in vetted.items())
+    ranked = sorted(values, key=lambda pair: (-pair[0], pair[1]))
+    called = {topic_key(str(n)): wl.topic_name(str(n))
+              for page in pages for n in (page.slug, *page.words("topics"), *page.words("aliases"))}
     kept: list[tuple[str, str]] = []
     best = ranked[0][0] if ranked else 0.0
     for value, key in ranked:
@@ -223,7 +284,7 @@ def choose_topics(conversation: wl.Conversation, transcript: wl.Transcript, room
         if any(covers(k, key) for k, _ in kept):
             continue
         bare = topic_key(key)
-        name = rooms.named.get(bare) or rooms_known()[0].get(bare) or names.get(bare) or key
+        name = rooms.named.get(bare) or rooms_known()[0].get(bare) or called.get(bare) or spelt.get(key) or key
         kept.append((key, wl.topic_name(name)))
     return list(dict.fromkeys(name for _, name in kept if name))
 

@@ -133,44 +133,44 @@ smoke-tests: smoke-test smoke-testing
 snapshot-tests: snapshot-test snapshot-testing
 property-testing: property-test property-tests property-based-testing
 fuzzing: fuzz fuzzer fuzz-test fuzz-tests
-test-coverage: code-coverage coverage
+~test-coverage: code-coverage coverage
 test-isolation: hermetic-test hermetic-tests
 flaky-tests: flaky flaky-test flakiness
 ~testing: tests test-suite
 mocking: mock mocks mocked unittest.mock
 test-fixtures: fixture fixtures test-fixture
 benchmarks: benchmark benchmarking
-profiling: profiler
-performance: perf performance-optimization
+~profiling: profiler
+~performance: perf performance-optimization
 memory-usage: memory-footprint memory-consumption peak-memory
 memory-leak: memory-leaks
 garbage-collection: gc
 race-conditions: race-condition data-race data-races race-detector
 deadlocks: deadlock
-concurrency: concurrent
+~concurrency: concurrent
 parallelism: parallelization
 timeouts: timeout timing-out timed-out
-retries: retry retrying backoff retry-policy
+~retries: retry retrying backoff retry-policy
 rate-limiting: rate-limit rate-limits throttling throttle
 idempotency: idempotent
-caching: cache caches cached
+~caching: cache caches cached
 cache-invalidation
 pagination: paginate paginated
-streaming: streams streamed
-buffering
+~streaming: streams streamed
+~buffering
 compression: gzip zstd brotli
 serialization: serialisation deserialization
-encoding: utf-8 unicode
+~encoding: utf-8 unicode
 localization: i18n l10n internationalization
 time-zones: timezone timezones time-zone
 timestamps: timestamp
 floating-point
 date-parsing
 regex: regexp regular-expression regular-expressions
-parsing: parser parsers
+~parsing: parser parsers
 json
 jsonl
-yaml
+~yaml
 toml
 xml
 csv
@@ -182,7 +182,7 @@ openapi: swagger
 websockets: websocket
 server-sent-events: sse
 webhooks: webhook
-http: https
+~http: https
 http2: http/2 http-2
 http-500: http-500-error
 http-401: 401 401s
@@ -240,7 +240,7 @@ full-text-search: fts fts5
 database-migrations: database-migration schema-migration schema-migrations migration-script
 sql
 orm
-transactions: transaction transactional
+~transactions: transaction transactional
 indexing: indexer
 vector-search: embeddings embedding vector-store chromadb
 rag: retrieval-augmented-generation
@@ -265,7 +265,7 @@ heroku
 github-actions: github-action github-workflow github-workflows gh-actions github-ci
 gitlab
 github-pages
-github-issues: github-issue gh-issue
+~github-issues: github-issue gh-issue
 ~pull-requests
 ci: continuous-integration ci-pipeline ci-cd ci/cd
 deployment: deploy deploys deployments
@@ -297,16 +297,16 @@ thin-pack: thin-packs
 receive-pack: git-receive-pack
 upload-pack: git-upload-pack
 git-protocol: protocol-v2 wire-protocol git-protocol-v2
-pull-refs: pull-ref refs/pull
+pull-refs: pull-ref
 git-notes
-sha256: sha-256 sha256-conversion
+sha256: sha-256 sha256-conversion convert-sha256
 gpg: commit-signing signed-commits
-atomic-push: atomic-pushes
-mirroring: mirror mirrored repository-mirroring
-code-review: code-reviews pr-review
+atomic-push: atomic-pushes atomic atomicity atomic-capability
+~mirroring: mirror mirrored repository-mirroring
+~code-review: code-reviews pr-review review reviews reviewing reviewed review-comments review-memo
 refactoring: refactor refactored refactors refactorings
-~rewrite: full-rewrite
-architecture: software-architecture architecture-review
+rewrite: full-rewrite rewriting rewrite-from-scratch
+~architecture: software-architecture architecture-review
 api-design: public-api api-surface api-contract stable-api
 dead-code: unused-code
 code-duplication: duplicate-code duplicated-code deduplication dedupe
@@ -314,40 +314,46 @@ naming: naming-convention naming-conventions
 renaming: rename renamed rename-package package-rename repository-rename repo-rename
 linting: lint linter linters lint-errors lint-error linting-errors lint-fixes linting-error linting-failures
 code-formatting: code-style
-type-checking: type-checker typecheck type-check typechecking type-errors type-error type-hints type-hint type-issues typing type-annotations type-safety
-error-handling: error-wrapping error-messages error-message error-reporting
-logging: logs logger structured-logging debug-logging
-tracing: opentelemetry otel
+type-checking: type-checker typecheck type-check typechecking type-errors type-error type-hints type-hint type-issues typing
+type-safety: type-annotations
+~error-handling: error-wrapping error-messages error-message error-reporting
+~logging: logs logger structured-logging debug-logging
+~tracing: opentelemetry otel
 monitoring: observability
-metrics: prometheus grafana
+batching: batched-push batch-size
+file-locking: flock file-lock
+plan-mode
+ai-agents
+specification: spec specs spec-driven-development
+~metrics: prometheus grafana
 alerting
 sentry
-debugging
-cli: command-line command-line-interface cli-command cli-commands subcommand subcommands
+~debugging
+~cli: command-line command-line-interface cli-command cli-commands subcommand subcommands
 cli-help: help-output help-text usage-text command-help
 cli-flags: command-line-flags
 shell-completion: completions shell-completions
 progress-reporting: progress progress-bar progress-bars progress-indicator progress-indicators progress-output
 throughput: throughput-indicators throughput-indicator transfer-rate
-configuration: config-file config-files
+~configuration: config-file config-files
 environment-variables: environment-variable env-vars env-var
 feature-flags: feature-flag
-installation: installation-instructions install-instructions
-documentation: docs doc-updates
+~installation: installation-instructions install-instructions
+~documentation: doc-updates
 readme: readme.md readmes
 claude-md: claude.md
 agents-md: agents.md
 adr: architecture-decision-record
 onboarding
-ui: user-interface ui-ux frontend-ui
+~ui: user-interface ui-ux frontend-ui
 responsive-design: responsive-layout
 accessibility: a11y aria
 dark-mode: dark-theme
 animation: animations
-charts: chart
+~charts: chart
 timeline: timelines
 tooltips: tooltip
-forms: form-validation
+~forms: form-validation
 drag-and-drop
 keyboard-shortcuts: keybindings shortcuts
 modal-dialogs: modal
@@ -361,7 +367,7 @@ fonts: font
 favicon
 image-processing
 audio: audio-recording sound
-video
+~video
 web-workers: web-worker webworker
 service-worker: service-workers
 browser-compatibility: cross-browser
@@ -370,13 +376,13 @@ web-scraping: scraper scraping
 web-search: websearch
 seo
 analytics
-search: search-index
+~search: search-index
 state-management
 event-sourcing
 message-queue: message-queues job-queue job-queues work-queue queues queue
 scheduling: scheduler cron cron-job cron-jobs
 background-jobs: background-job
-orchestration: orchestrator
+~orchestration: orchestrator
 load-balancing: load-balancer
 microservices: microservice
 serverless
@@ -408,22 +414,22 @@ hooks: session-hook session-hooks
 token-usage: token-count token-counts
 cost-tracking
 context-window
-checkpoints: checkpoint checkpointing
-archives: archive tar tarball tarballs tar-archives zip zip-archives nested-archives
+~checkpoints: checkpoint checkpointing
+~archives: archive tar tarball tarballs tar-archives zip zip-archives nested-archives
 checksums: checksum sha1
 file-upload: uploads file-uploads
 backups: backup
 data-migration
 import-export: data-export data-import
 email: smtp
-notifications: notification push-notifications
+~notifications: notification push-notifications
 payments: stripe payment
 geolocation: maps
 spec-kit: speckit specify
-data-validation: input-validation schema-validation validation
+~data-validation: input-validation schema-validation validation
 null-safety: null-pointer nil-pointer
 exit-codes: exit-code
-signals: sigterm sigint
+~signals: sigterm sigint
 subprocess: subprocesses child-process
 file-permissions
 path-handling: symlink symlinks
@@ -557,13 +563,15 @@ january february march april may june july august september october november dec
 thursday friday clearer newer nicer safer stricter wider tighter separate-commit pr prs github repo-root ui-element
 foo baz qux example-com localhost http-error png jpg jpeg gif com www net io md py js ts tsx jsx rs rb sh yml txt cfg
 ini mod tmp usr bin src opt home desktop main-branch kb mb gb ms sec secs mins loc todo todos fixme wip tbd fyi imo
-lgtm nope yep
+lgtm nope yep already assessment protocol protocols stat stats experiment pretend recap curious fyi nope yup gonna wanna
+another anyway because been before behind being below between cannot during everyone everything
 """.split())
 
 NEVER = frozenset("file files code error errors test function issue change update user project branch bug feature task commit "
                   "command script work session conversation message repo repository".split())
 
 
+@functools.lru_cache(maxsize=65536)
 def singular(word: str) -> str:
     """A word without its plural ending; words that only look plural stay."""
     if len(word) <= 3 or word.endswith(("ss", "us", "is", "js", "ops", "os", "aws", "https", "kubernetes", "redis")):
