@@ -285,10 +285,19 @@ def find_transcript(group: Group, setting: Setting, out: Outcome) -> str | None:
         return None
     for path in filter(None, [group.known_path, *setting.paths().get(wl.id8(group.session), ())]):
         text = setting.wiki.text(path)
-        if text is not None and re.search(rf"^session_id: ['\"]?{re.escape(group.session)}['\"]?$", text[:4000], re.M):
+        if text is not None and is_of(text, group):
             out.path, out.expect = path, wl.sha(text)
             return text
     return None
+
+
+def is_of(text: str, group: Group) -> bool:
+    """Is a transcript that of a group's session? Known by its full id, within one agent."""
+    parts = wl.split_frontmatter(text)
+    head = "\n" + parts[0] if parts else ""
+    agent = sf.module(group.format).NAME
+    return f"\nagent: {agent}\n" in head and str((wl.load_yaml(m[0]) or {}).get("session_id") if (
+        m := re.search(r"^session_id: .*$", head, re.M)) else "") == group.session
 
 
 def judge(out: Outcome, readings: list[tuple[File, sf.Reading]], setting: Setting) -> None:
@@ -339,8 +348,18 @@ def transcript_of(group: Group, readings: list[tuple[File, sf.Reading]], before:
     for known in before.agents:
         if known.id not in agents and len(titles.get(known.id, "")) > len(known.title):
             agents[known.id] = wl.Agent(known.id, titles[known.id])
+    if before.messages or before.agents:
+        main = known_as(main, before.messages)
+        lines = {a.id: a.messages for a in before.agents}
+        agents = {i: replace(a, messages=known_as(a.messages, lines.get(i, ()))) for i, a in agents.items()}
     titled = [replace(a, title=wl.redact(wl.verbatim(wl.one_line(a.title, 120)))[0]) for a in agents.values()]
     return wl.Transcript(main, tuple(sorted(titled, key=lambda a: a.id)))
+
+
+def known_as(messages: Sequence[Any], before: Sequence[Any]) -> tuple[Any, ...]:
+    """The messages under the ids by which the transcript knows them: twelve digits where eight were not enough."""
+    long = {m.id for m in before if isinstance(m, wl.Message) and len(m.id) == 12}
+    return tuple(replace(m, id=i) if long and (i := wl.id8(m.id, 12)) in long else m for m in messages)
 
 
 def agent_name(ident: str) -> str:
