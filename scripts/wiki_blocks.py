@@ -243,7 +243,10 @@ def _nested(order: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def _merge_section(was: Section | None, a: Section | None, b: Section | None, fresh: bool) -> Section:
     ours, theirs = _keyed_blocks(a), _keyed_blocks(b)
     known = None if fresh else _keyed_blocks(was)
-    order = weave(None if known is None else list(known), list(ours), list(theirs), survivors(known, ours, theirs))
+    alive = survivors(known, ours, theirs)
+    # A bullet that one side removed while the other wrote something under it: the edit wins.
+    alive |= {k for side in (ours, theirs) for k, block in side.items() if known and k in known and block.rest != known[k].rest}
+    order = weave(None if known is None else list(known), list(ours), list(theirs), alive)
     blocks = [_merge_block((known or {}).get(k), ours.get(k), theirs.get(k)) for k in order]
     first = a or b
     assert first is not None
