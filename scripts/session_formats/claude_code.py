@@ -105,7 +105,8 @@ class _Reader:
         self.open: dict[str, sf.Draft | None] = {}       # by line ('' is the main one): what tool calls attach to
         self.drafts: dict[str, sf.Draft] = {}            # by record id
         self.calls: dict[str, sf.Call] = {}              # by tool_use id
-        self.waiting: set[str] = set()                   # calls without an answer
+        self.waiting: dict[str, str] = {}                # calls without an answer -> their line
+        self.turn: dict[str, Any] = {}                   # by line: the id of the API message it is at
         self.tasks: dict[str, tuple[str, str]] = {}      # tool_use id -> (description, prompt) of calls to subagents
         self.chain: dict[str, str] = {}                  # record id -> agent id, for inline sidechains
         self.queued: dict[str, list[sf.Draft]] = {}      # what was queued and not yet delivered, by its words
@@ -215,6 +216,10 @@ class _Reader:
         if not texts and not uses:
             return
         ident, at = sf.full_id(r.get("uuid")), r.get("timestamp") or ""
+        if self.waiting and self.turn.get(line) != message.get("id"):
+            # The API answers every call before its next message: what is still open was interrupted, and stays so.
+            self.waiting = {k: v for k, v in self.waiting.items() if v != line} if line and not self.agent else {}
+        self.turn[line] = message.get("id")
         text = "\n\n".join(texts)
         if text.strip() and not (model == "<synthetic>" and text.startswith("No response requested")):
             self.say(line, ident, "assistant", at, text, offset)
@@ -229,7 +234,7 @@ class _Reader:
         if draft is None:
             draft = self.say(line, ident, "assistant", at, "", offset) or self.drafts[ident]
         call = self.calls[key] = self.tools.call(name, given)
-        self.waiting.add(key)
+        self.waiting[key] = line
         draft.calls.append(call)
         if name in ("Task", "Agent") and isinstance(given, dict):
             self.tasks[key] = (str(given.get("description") or ""), str(given.get("prompt") or ""))
@@ -274,8 +279,8 @@ class _Reader:
 
     def result(self, r: dict, line: str, block: dict, offset: int) -> None:
         key = block.get("tool_use_id")
-        self.waiting.discard(key)
-        call = self.calls.get(key) if isinstance(key, str) else None
+        asked = self.waiting.pop(key, None) if isinstance(key, str) else None
+        call = self.calls[key] if asked is not None else None
         content = block.get("content")
         if block.get("is_error") and isinstance(content, str) and _REFUSED in content:
             words = sf.own_words(content.split(_REFUSED, 1)[1].split(_AFTER_REFUSAL, 1)[0]).strip()

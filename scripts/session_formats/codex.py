@@ -28,6 +28,7 @@ _NOT_SAID = re.compile(
     r"|# AGENTS\.md instructions)")
 _CWD = re.compile(r"<cwd>(.*?)</cwd>|Current working directory: (.+)")
 _SHELL = re.compile(r"\s*<user_shell_command>\s*<command>(.*?)</command>", re.S)
+_COMMAND_ECHO = re.compile(r"Command: .*?\n(?=Chunk ID: |Wall time)", re.S)
 _PREAMBLE = re.compile(r"(?:Chunk ID: .*\n|Wall time:? .*\n|Process (?:exited with code|running with session ID) .*\n"
                        r"|Original token count: .*\n|Exit code: .*\n|Script (?:completed|running|failed).*\n"
                        r"|Total output lines: .*\n)*Output:\n")
@@ -361,7 +362,8 @@ def output_text(output: Any) -> str:
 
 
 def _without_preamble(output: str) -> str:
-    head = _PREAMBLE.match(output)
+    echo = _COMMAND_ECHO.match(output)
+    head = _PREAMBLE.match(output, echo.end() if echo else 0)
     if not head:
         return output
     code = re.search(r"(?:exited with code|Exit code:) (-?[1-9]\d*)", head[0])
