@@ -308,6 +308,7 @@ enables disables prints accepts
 requires needs invoke invokes alias env environment configure shows lists creates writes reads skips supports defaults build
 builds checks
 generates takes exports via by_default dry-run gives overrides controls catches lets forces
+rewrites formats fixes restarts
 """
 PROGRAMS = """
 git gh go gofmt golangci-lint npm npx pnpm yarn node deno bun bunx pip pipx uv uvx python python3 pytest ruff mypy pyright ty

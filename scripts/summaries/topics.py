@@ -163,9 +163,10 @@ def compound(first: str, second: str) -> bool:
 
 # Generic words that a telling one may lean on: 'thin pack', 'queue routing', 'patient count'.
 HEADS = frozenset("""
-    pack push pull fetch sync name list count page queue header message helper layout index graph tree map schema format parser model view
-    store pool policy mode event stream key worker engine provider conversion migration navigation filter filtering matching mapping
-    validation detection review process selection rendering transport limit window builder loader runner manager template link check
+    pack push pull fetch sync name list count page queue header message helper layout index graph tree map schema format
+    parser model view store pool policy mode event stream key worker engine provider conversion migration navigation
+    filter filtering matching mapping validation detection review process selection rendering transport limit window
+    builder loader runner manager template link check
     """.split())
 MODIFIERS = frozenset("empty batch remote custom dynamic static dead duplicate public private shared parallel nested partial "
                       "background session commit source target".split())
