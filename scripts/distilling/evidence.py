@@ -6,7 +6,7 @@ import wiki_lib as wl
 
 import functools
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -92,6 +92,7 @@ def of(conversation: wl.Conversation) -> list[Evidence]:
     return [Evidence(b, *talk) for b in conversation.evidence if b.cites and not leans(b.text)]
 
 
+@functools.lru_cache(maxsize=100_000)
 def leans(text: str) -> bool:
     """The bullet begins by pointing at something said before it."""
     return bool(_LEANING.match(text))
@@ -111,13 +112,14 @@ _COMPOUND = re.compile(r"[^\W_]+(?:[._/:-]+[^\W_]+)*")
 _SHORTEST_PART = 4  # of a compound, a part this long counts by itself: 'auth' of internal/auth.py, not 'go' of push.go
 
 
-def stems(text: str) -> set[str]:
+@functools.lru_cache(maxsize=100_000)
+def stems(text: str) -> frozenset[str]:
     """The stems of a text's words. A short word counts only where it stands alone: 'git-sync' does not speak of git."""
     found = set()
     for compound in _COMPOUND.findall(_CAMEL.sub("_", text)):
         parts = [p.lower() for p in _WORDS.findall(compound)]
         found.update(stem(p) for p in parts if len(parts) == 1 or len(p) >= _SHORTEST_PART)
-    return found
+    return frozenset(found)
 
 
 def squeezed(text: str) -> str:
@@ -134,7 +136,7 @@ def _topic(topic: str) -> tuple[tuple[frozenset[str], ...], tuple[bool, ...], st
     return names, telling, topic.replace("-", "")
 
 
-def weight(topic: str, text: str, words: set[str] | None = None) -> float:
+def weight(topic: str, text: str, words: frozenset[str] | None = None) -> float:
     """How surely a text speaks of a topic: 2 names all of it, 1 names what tells it apart, 0 does not."""
     names, telling, tight = _topic(topic)
     words = stems(text) if words is None else words
@@ -185,26 +187,38 @@ def scattered(topics: Sequence[str], evidence: Sequence[Evidence]) -> bool:
 
 def same(a: str, b: str) -> bool:
     """Two bullets say the same thing: near-equal words, the same numbers, the same negation."""
-    if bool(_NOT.search(a)) != bool(_NOT.search(b)) or set(_NUMBERS.findall(a)) != set(_NUMBERS.findall(b)):
-        return False
+    return _pinned(a) == _pinned(b) and _alike(a.lower(), b.lower())
+
+
+def _pinned(text: str) -> tuple[bool, frozenset[str]]:
+    """What two wordings of one claim cannot differ in."""
+    return bool(_NOT.search(text)), frozenset(_NUMBERS.findall(text))
+
+
+def _alike(a: str, b: str) -> bool:
     from rapidfuzz import fuzz
 
-    a, b = a.lower(), b.lower()
-    return fuzz.ratio(a, b) >= NEAR or (min(len(a), len(b)) >= 40 and fuzz.token_sort_ratio(a, b) >= NEAR)
+    if fuzz.ratio(a, b, score_cutoff=NEAR):
+        return True
+    return min(len(a), len(b)) >= 40 and bool(fuzz.token_sort_ratio(a, b, score_cutoff=NEAR))
 
 
-def deduplicated(evidence: Sequence[Evidence], limit: int = 400) -> list[Evidence]:
+def deduplicated(evidence: Sequence[Evidence], limit: int = 100) -> list[Evidence]:
     """Bullets of the same words become one, the first of them, which keeps the others as further sources.
 
     Exact repeats cost nothing; near ones are looked for among the first `limit`, so that a topic of thousands of
     bullets stays cheap: what comes after is too far down to reach a page."""
     kept: list[Evidence] = []
     twins: dict[str, int] = {}
+    pinned: dict[tuple[bool, frozenset[str]], list[tuple[int, str]]] = defaultdict(list)
     for one in evidence:
         key = squeezed(one.text)
         at = twins.get(key)
         if at is None and len(kept) < limit:
-            at = next((i for i, k in enumerate(kept) if same(k.text, one.text)), None)
+            near, low = pinned[_pinned(one.text)], one.text.lower()
+            at = next((i for i, text in near if _alike(text, low)), None)
+            if at is None:
+                near.append((len(kept), low))
         if at is None:
             twins[key] = len(kept)
             kept.append(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import wiki_lib as wl
 
 import datetime
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -318,6 +319,7 @@ def specific(text: str) -> int:
     return min(6, text.count("`") // 2 + len(ev._NUMBERS.findall(text)))
 
 
+@functools.cache
 def _backwards(day: str) -> tuple[int, ...]:
     return tuple(-ord(c) for c in day)
 
