@@ -23,6 +23,7 @@ from wiki_merge import kind_of, merge_stations, settle_twins
 DATA = ("wiki", "conversations", "raw", "staging", "archive", "context", "reports")
 REMOTE = "wiki"                      # what git calls the remote that --remote names
 FETCH_SECONDS = 60                   # how long a remote may take to answer before the machine counts as offline
+LOCK_SECONDS = 3600                  # a lock file of git's older than this was left by a crash; git never works so long
 PUSH_TRIES = 12                      # a push that lost the race is merged and tried again so often
 PUSH_JITTER_SECONDS = 0.4            # spread of the wait before the first new try; it grows with every one
 SETTLED = "refs/memex/settled"       # the last commit that was looked over for what plain merges leave
@@ -60,10 +61,16 @@ def main() -> int | None:
 
 def sync(wiki: wl.Wiki, pull: bool = True, push: bool = True, quiet: bool = False) -> None:
     """Finish what was left half-done, commit what is here, and exchange it."""
+    branch = git_ok(wiki, "symbolic-ref", "-q", "--short", "HEAD")
+    if not branch:
+        raise wl.WikiError(f"{wiki.root}: no branch is checked out; go back to it with: git -C {wiki.root} checkout main")
+    free_dead_locks(wiki)
     finish_merge(wiki, resumed=True)
+    wiki.apply([wl.Write(path=name, text=(wl.CHECKOUT / name).read_text(), why="what stays on one machine, and how git merges")
+                for name in ignore_files(wiki) if not (wiki.root / name).exists() and (wl.CHECKOUT / name).exists()])
     committed = commit(wiki)
     if pull or push:
-        exchange(wiki, pull, push, quiet and not committed)
+        exchange(wiki, branch, pull, push, quiet and not committed)
 
 
 # ---------------------------------------------------------------- what git knows
@@ -106,9 +113,13 @@ def is_data(path: str) -> bool:
 
 
 def own_paths(wiki: wl.Wiki) -> list[str]:
-    """Pathspecs of what is committed, and nothing else; the ignore files only where the wiki is a repository of its own."""
-    own = [] if wiki.root.resolve() == wl.CHECKOUT else [".gitignore", ".gitattributes"]
-    return [*DATA, ":(glob).*-state.json", "wiki.yaml", *own]
+    """Pathspecs of what is committed, and nothing else."""
+    return [*DATA, ":(glob).*-state.json", "wiki.yaml", *ignore_files(wiki)]
+
+
+def ignore_files(wiki: wl.Wiki) -> list[str]:
+    """What tells git how to treat the data; only where the wiki is a repository of its own, for else they are the program's."""
+    return [] if wiki.root.resolve() == wl.CHECKOUT else [".gitignore", ".gitattributes"]
 
 
 def tops(paths: Iterable[str]) -> list[str]:
@@ -162,6 +173,18 @@ def dead_temp(wiki: wl.Wiki, path: str) -> bool:
     except OSError:
         pass              # somebody else's process: it lives
     return True
+
+
+def free_dead_locks(wiki: wl.Wiki) -> None:
+    """Take away the lock files that a git which was killed has left, or nothing would ever be committed again."""
+    folder = wiki.root / ".git"
+    for lock in [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]:
+        try:
+            if time.time() - lock.stat().st_mtime > LOCK_SECONDS:
+                lock.unlink()
+                wl.say(f"removed .git/{lock.relative_to(folder)}, left by a git that was killed")
+        except FileNotFoundError:
+            continue          # its owner lives after all
 
 
 KINDS = (  # what the diary calls a path, in the order in which it tells of them
@@ -311,7 +334,7 @@ def finish_merge(wiki: wl.Wiki, resumed: bool = False) -> None:
     if resumed:
         results |= misplaced(wiki, sides, results)
         results = {p: with_later_words(wiki, sides, p, t) for p, t in results.items()}
-    wiki.apply([wl.Write(path=p, text=t) if t is not None else wl.Remove(p) for p, t in results.items()], quiet=True)
+    write(wiki, results)
     look_over(wiki, {p for p in {**sides.ours, **sides.theirs} if sides.ours.get(p) != sides.theirs.get(p)} | set(results))
     wiki.git("add", "-A", "--", *tops([*changes(wiki), *results]))
     news = [p for p, i in sides.theirs.items() if i not in (sides.base.get(p), sides.ours.get(p))]
@@ -319,6 +342,15 @@ def finish_merge(wiki: wl.Wiki, resumed: bool = False) -> None:
     wiki.git("commit", "-q", "--no-verify", "-m", subject, *(["-m", settled_note(results)] if results else []))
     wiki.git("update-ref", SETTLED, "HEAD")
     wl.say(subject)
+
+
+def write(wiki: wl.Wiki, results: Mapping[str, str | None]) -> None:
+    """Put the recomputed files on disk; WikiError where that failed, and the merge stays open for the next sync to finish."""
+    wiki.apply([wl.Write(path=p, text=t) if t is not None else wl.Remove(p) for p, t in results.items()], quiet=True)
+    for path, text in results.items():
+        place = wiki.root / path
+        if (place.read_bytes() if place.exists() else None) != (None if text is None else text.encode("utf-8", "replace")):
+            raise wl.WikiError(f"{path}: could not be written; the merge is finished by the next sync")
 
 
 def settled_note(results: Iterable[str]) -> str:
@@ -435,12 +467,9 @@ def shown(url: str) -> str:
     return re.sub(r"://[^/@]*@", "://", url)
 
 
-def exchange(wiki: wl.Wiki, pull: bool, push: bool, quiet: bool) -> None:
+def exchange(wiki: wl.Wiki, branch: str, pull: bool, push: bool, quiet: bool) -> None:
     """Pull, push, and again as long as somebody else was quicker. Without a remote or a network: said, and no failure."""
     remote = git_ok(wiki, "config", "--get", "memex.remote")
-    branch = git_ok(wiki, "symbolic-ref", "-q", "--short", "HEAD")
-    if not branch:
-        raise wl.WikiError(f"{wiki.root}: no branch is checked out; go back to it with: git -C {wiki.root} checkout main")
     if not remote:
         return away(quiet, "no remote is named for this wiki; name one with wiki-sync.sh --remote URL")
     for attempt in range(PUSH_TRIES):

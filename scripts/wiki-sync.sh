@@ -36,7 +36,7 @@ done
 
 environment
 ((status)) && exec "$PYTHON" "$SCRIPTS/wiki-settle.py" --status
-[ -z "${MEMEX_RUN:-}" ] || verbs+=(--quiet)      # as a part of a nightly run, a remote that is away is no news
+[ "${MEMEX_RUN_FOR:-}" != "$WIKI_DIR" ] || verbs+=(--quiet)      # as a part of a nightly run, a remote that is away is no news
 # The run lock is taken in there: one start of Python less, and only the index is left to do without it.
 phase "sync" "$PYTHON" "$SCRIPTS/wiki-settle.py" "${verbs[@]}" || reindex=$((WORST == 75 ? 0 : reindex))
 ((reindex)) && [ -x "$SCRIPTS/wiki-search.py" ] && phase "reindex" "$PYTHON" "$SCRIPTS/wiki-search.py" --update

@@ -17,6 +17,7 @@ from wiki_merge import kind_of, merge_meta, merge_text, read_talk, read_words, s
 _KEY = re.compile(r"^([A-Za-z_][\w-]*):", re.M)
 _KNOWN = "|".join((*wl.PAGE_KEYS, *wl.STAGED_KEYS, *wl.ARCHIVE_KEYS))
 _STRAY = re.compile(rf"^(?P<open>---\n)?(?P<yaml>(?:(?:{_KNOWN}):(?: .*)?\n(?:[ -] .*\n)*)+)---\n", re.M)
+_SAID = re.compile(r"^#{3,4} (?:User|Assistant|Task) · .*#[0-9a-f]{8,12}$", re.M)
 _CONFLICT = re.compile(r"^<<<<<<< [^\n]*\n(.*?)(?:^\|{7} [^\n]*\n.*?)?^=======\n(.*?)^>>>>>>> [^\n]*\n", re.M | re.S)
 
 
@@ -121,16 +122,20 @@ def _healed_state(text: str) -> str:
 
 def _healed_conversation(path: str, text: str, today: date) -> str:
     healed = heal_frontmatter(path, text, today)
+    head = healed.partition("\n## Transcript\n")[0]
+    for names in (_SAID.findall(healed), sections := re.findall(r"^## .*$", head, re.M)):
+        if len(set(names)) != len(names):
+            break
+    else:
+        return healed             # told from the headings alone: parsing every long transcript would take its time
     try:
         talk = read_talk(path, healed)
     except wl.PageError:
         return text
-    transcript = single(talk.transcript)
-    heads = re.findall(r"^## .*$", healed.partition("\n## Transcript\n")[0], re.M)
-    if transcript == talk.transcript and len(set(heads)) == len(heads):
-        return healed
-    block = talk.block
-    if len(set(heads)) != len(heads):
+    transcript, block = single(talk.transcript), talk.block
+    if len(set(sections)) != len(sections):
         conversation = wl.parse_conversation(path, healed)
         block = wl.render_summary(conversation.summary, dict.fromkeys(conversation.bullets))
+    elif transcript == talk.transcript:
+        return healed
     return wl.render_conversation(talk.meta, block, wl.render_transcript(transcript))

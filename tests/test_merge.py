@@ -318,3 +318,16 @@ def test_a_state_file_with_markers_keeps_its_whole_lines():
     a, b = wl.render_words({"k": {"a"}}), wl.render_words({"k": {"b"}, "l": {"c"}})
     damaged = f"<<<<<<< HEAD\n{a}=======\n{b}>>>>>>> other\n"
     assert wl.parse_words(wiki_heal.heal(".distill-state.json", damaged, TODAY)) == {"k": {"a", "b"}, "l": {"c"}}
+
+
+def test_a_conversation_with_a_message_twice_and_two_summaries_is_put_right(tmp_path):
+    """M41: what a plain union leaves of two machines that mined and summarised the same session."""
+    def talk(count: int, by: str) -> str:
+        transcript = wl.Transcript(tuple(wl.Message(f"{n:08x}", "user", "", f"m{n}") for n in range(count)))
+        meta = {"title": "T", "session_id": "s", "messages": count, "summarized_by": by, "status": "summarized"}
+        return wl.render_conversation(meta, wl.render_summary(f"By {by}.", []), wl.render_transcript(transcript))
+    damaged = union(tmp_path, "", talk(2, "x"), talk(3, "y"), "--union")
+    damaged += damaged[damaged.index("### User"):]
+    healed = wl.parse_conversation(TALK, wiki_heal.heal(TALK, damaged, TODAY))
+    assert [m.text for m in healed.read().said] == ["m0", "m1", "m2"]
+    assert wiki_heal.heal(TALK, talk(3, "y"), TODAY) == talk(3, "y")

@@ -4,6 +4,7 @@ from __future__ import annotations
 import wiki_lib as wl
 
 import fcntl
+import os
 import subprocess
 import threading
 import time
@@ -239,6 +240,35 @@ def test_a_locked_index_is_waited_for_and_then_reported_in_one_line(home, sync, 
     assert done.returncode == 1 and "index.lock" in done.stderr and len(done.stderr.splitlines()) == 1
     threading.Thread(target=lambda: (time.sleep(0.8), lock.unlink())).start()
     assert sync("--commit").stdout == "sync: 1 page\n"
+
+
+def test_a_lock_that_a_killed_git_left_long_ago_is_taken_away(home, sync):
+    sync("--commit")
+    wikis.page(home.wiki, "wiki/patterns/p.md", BODY)
+    lock = home.wiki / ".git/index.lock"
+    lock.touch()
+    os.utime(lock, (1, 1))
+    assert "left by a git that was killed" in sync("--commit").stdout and not lock.exists()
+
+
+def test_without_a_branch_nothing_is_committed_and_the_way_back_is_named(home, sync, git):
+    sync("--commit")
+    git("checkout", "-q", "--detach")
+    wikis.page(home.wiki, "wiki/patterns/p.md", BODY)
+    done = sync("full", check=False)
+    assert done.returncode == 1 and "no branch is checked out" in done.stderr
+    assert "p.md" in git("status", "--porcelain", "-uall")
+
+
+def test_what_stays_on_one_machine_is_ignored_in_a_repository_that_a_person_made(home, sync, git):
+    home.wiki.mkdir()
+    git("init", "-q", "-b", "main", home.wiki, cwd=home.path)
+    wikis.page(home.wiki, "wiki/patterns/p.md", BODY)
+    for mine in (".mine-state.json", ".machine-id", "context/alert.md"):
+        wikis.put(home.wiki, mine, "mine")
+    sync("--commit")
+    assert {"wiki/patterns/p.md", ".gitattributes"} <= set(git("ls-files").split())
+    assert not {".mine-state.json", ".machine-id", "context/alert.md"} & set(git("ls-files").split())
 
 
 def test_while_another_run_is_at_work_sync_leaves_with_75_in_silence(home, sync):
