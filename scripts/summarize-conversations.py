@@ -5,6 +5,8 @@ Takes the transcripts under conversations/ that have no summary yet, or whose se
 the messages it rests on. Without a model the sentences are the session's own, chosen by cue and salience; with --claude a
 model writes them. A session whose last message is less than half an hour old is left for the next run.
 """
+from __future__ import annotations
+
 import wiki_lib as wl  # first: it steps into the environment
 
 import json
@@ -12,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from summaries import asking, extractive
-from summaries.extractive import Summary
-from summaries.related import Relations
-from summaries.topics import Rooms
+if TYPE_CHECKING:      # imported where they are used: their patterns take 0.2 s to compile, which --help need not pay
+    from summaries.extractive import Summary
+    from summaries.topics import Rooms
 
 CLAUDE_LONG_THRESHOLD = 200   # messages; beyond it the larger model reads the conversation
 MINE_PROMPT_FILE = "summarize.md"   # in scripts/prompts/: what a model is asked
@@ -138,6 +140,8 @@ def find_due(wiki: wl.Wiki, heads: Iterable[wl.Conversation], seen: Seen, force:
 
 def summarise(wiki: wl.Wiki, due: list[Due], heads: list[wl.Conversation], backend: str, seams: dict) -> dict[str, Summary]:
     """{path: summary} of what is due. What a model was paid for is written at once; what it cannot do now is deferred."""
+    from summaries import extractive
+    from summaries.topics import Rooms
     pages = wiki.pages("wiki")
     waiting = {d.path for d in due}
     rooms = Rooms.of(h for h in heads if h.path not in waiting)
@@ -160,6 +164,7 @@ def summarise(wiki: wl.Wiki, due: list[Due], heads: list[wl.Conversation], backe
 def ask(conversation: wl.Conversation, transcript: wl.Transcript, rooms: Rooms, backend: str, seams: dict
         ) -> Summary | wl.Deferred | None:
     """The summary a model gives; None when what it said could not be used (warned about, asked again next time)."""
+    from summaries import asking
     prompt = wl.SCRIPTS / "prompts" / Path(str(seams["MINE_PROMPT_FILE"])).name
     names = [rooms.named[k] for k in sorted(rooms.counts, key=lambda k: (-rooms.counts[k], k))]
     try:
@@ -172,6 +177,9 @@ def ask(conversation: wl.Conversation, transcript: wl.Transcript, rooms: Rooms, 
 
 def write(wiki: wl.Wiki, done: dict[str, Summary], due: list[Due], heads: list[wl.Conversation], quiet: bool = False) -> list[str]:
     """Put summaries on disk, with what they relate to; the paths that were written."""
+    if not done:
+        return []
+    from summaries.related import Relations
     topics = {h.path: h.topics for h in heads} | {path: list(s.topics) for path, s in done.items()}
     relations = Relations(topics, wiki.pages("wiki"))
     why = {d.path: d.why for d in due}
@@ -209,7 +217,7 @@ def main() -> int | None:
             for item in due:
                 wl.say(f"would summarise {item.path}: {item.why}, by {backend}")
             return None
-        done = summarise(wiki, due, heads, backend, seams)
+        done = summarise(wiki, due, heads, backend, seams) if due else {}
         for path in write(wiki, done, due, heads, quiet=backend != "extractive"):
             seen.remember(path)
         seen.now |= {p: s for p, s in seen.known.items() if p not in seen.now and args.project and f"/{args.project}/" not in p}

@@ -18,6 +18,7 @@ WAKE_UP_BYTES = 800           # 200 tokens of 4 characters; counted in bytes, so
 LINE_CHARACTERS = 170         # of one line of the wake-up; a whole one that says less beats half of one that says more
 FOCUS_AREAS = 6               # rooms named as current focus
 HALF_LIFE_DAYS = 7            # after which a conversation counts half for the focus
+CONSIDERED = 300              # newest conversations that the wake-up and the concerns are made from
 CONCERN_DAYS = 45             # older concerns than this, counted from the newest conversation, are history
 CONCERNS_KEPT = 40            # lines of active-concerns.md
 SEARCH_SECONDS = 900          # for the search index of a large wiki that is built anew
@@ -190,6 +191,7 @@ def lines_that_fit(lines: Sequence[str]) -> list[str]:
 def wake_up(conversations: Sequence[wl.Conversation], pages: Sequence[wl.WikiPage], by_hand: Sequence[str], title: str,
             wing: str | None = None) -> str:
     """What a session should know before it starts, of one wing or of all."""
+    conversations = newest_first(conversations)[:CONSIDERED]
     newest = max((c.date for c in conversations), default="")
     areas = []
     for line in focus(conversations, newest):
@@ -205,7 +207,7 @@ def wake_up(conversations: Sequence[wl.Conversation], pages: Sequence[wl.WikiPag
 
 def render_concerns(wings: dict[str, list[wl.Conversation]], names: dict, old: str) -> str:
     """active-concerns.md: what troubled recent conversations, by project, inside a marked block; the rest is the person's."""
-    everything = [c for mine in wings.values() for c in mine]
+    everything = newest_first(c for mine in wings.values() for c in mine)[:CONSIDERED]
     newest = max((c.date for c in everything), default="")
     kept = [line for line in ranked(bullet_lines(everything, concern_weight), newest)
             if days_between(newest, line.day) <= CONCERN_DAYS][:CONCERNS_KEPT]
