@@ -148,7 +148,7 @@ def read_head(path: str) -> bytes:
 
 def changed(source: sf.Source, entry: dict, force: bool) -> str:
     """Why a file is to be read: new, grown, forced; '' when it is as it was."""
-    if not entry:
+    if not entry or "offset" not in entry and not entry.get("waiting"):      # never read, or left out when it was
         return "new"
     if force:
         return "forced"
@@ -277,6 +277,15 @@ def read_group(group: Group, setting: Setting) -> Outcome:
             return out
         file_away(out, old, old_text, whole_thing, readings)
     return out
+
+
+def read_safely(group: Group, setting: Setting) -> Outcome:
+    """read_group, or what went wrong: one bad session must not keep the others from being mined."""
+    try:
+        return read_group(group, setting)
+    except Exception as error:
+        what = f"could not be read ({type(error).__name__}: {wl.one_line(str(error), 120)})"
+        return Outcome(group, "failed", failed={f.source.path: what for f in group.files})
 
 
 def find_transcript(group: Group, setting: Setting, out: Outcome) -> str | None:
@@ -525,15 +534,15 @@ def redactions(body: str) -> dict[str, int]:
 # ---------------------------------------------------------------- many at once
 
 def read_all(groups: list[Group], setting: Setting, before_reading: Callable[[], Any], early: int) -> list[Outcome]:
-    """read_group of each, half of it in a second process where that is worth it; `before_reading` runs in this one, as
+    """read_safely of each, half of it in a second process where that is worth it; `before_reading` runs in this one, as
     heavy as `early` bytes of sessions."""
     mine, other = halves(groups, early) if sum(g.size for g in groups) >= WORTH_A_FORK and cores() > 1 else (groups, [])
     child = Child(other, setting) if other else None
     before_reading()
-    done = [read_group(g, setting) for g in mine]
+    done = [read_safely(g, setting) for g in mine]
     if child:
         # A child that fell over (memory, a signal) costs time, not sessions.
-        done += child.outcomes() or [read_group(g, setting) for g in other]
+        done += child.outcomes() or [read_safely(g, setting) for g in other]
     return done
 
 
@@ -566,7 +575,7 @@ class Child:
             import pickle
             os.close(self.pipe)
             with open(end, "wb") as out:
-                pickle.dump([read_group(g, setting) for g in groups], out, 5)
+                pickle.dump([read_safely(g, setting) for g in groups], out, 5)
             code = 0
         finally:
             os._exit(code)
@@ -609,6 +618,7 @@ class Run:
     errors: dict[str, str] = field(default_factory=dict)         # path -> what went wrong
     mended: set[str] = field(default_factory=set)                # paths read without trouble
     failures: int = 0
+    taken: set[str] = field(default_factory=set)                 # names given to transcripts in this run
 
     def left_out(self, known: dict, source: sf.Source) -> bool:
         """True for a session that is not to be mined: ours, excluded, headless, or of another wing than --project."""
@@ -640,12 +650,20 @@ class Run:
                 yield self.write(out, wing)
 
     def write(self, out: Outcome, wing: str) -> wl.Write:
-        path = out.path or wl.conversation_path(wing, out.day, out.first_prompt, out.group.session)
+        path = out.path or self.free_path(wl.conversation_path(wing, out.day, out.first_prompt, out.group.session), out)
         meta = {**out.meta, "wing": wing, "machine": out.meta.get("machine") or self.wiki.machine}
         for source, entry in out.entries.items():
             self.state[source] = {**entry, "path": path}
         why = f"{meta['messages']} messages, {out.reason}"
         return wl.Write(path=path, text=wl.render_conversation(meta, out.summary_block, out.body), why=why, expect=out.expect)
+
+    def free_path(self, path: str, out: Outcome) -> str:
+        """The path, with four digits more of the session's id where another session has it."""
+        if path in self.taken or (self.wiki.root / path).exists():
+            ident = out.group.session
+            path = path.removesuffix(f"-{wl.id8(ident)}.md") + f"-{wl.id8(ident, 12)}.md"
+        self.taken.add(path)
+        return path
 
     def note_trouble(self, out: Outcome) -> None:
         for path, what in out.failed.items():
@@ -710,7 +728,7 @@ def known_transcripts(wiki: wl.Wiki) -> dict[str, list[str]]:
     root = wiki.root / "conversations"
     for wing in sorted(os.listdir(root)) if root.is_dir() else ():
         for name in sorted(os.listdir(root / wing)) if (root / wing).is_dir() else ():
-            if m := re.search(r"-([0-9a-f]{8,12})\.md$", name):
+            if m := re.search(r"-[0-9a-f]{0,4}([0-9a-f]{8})\.md$", name):
                 found.setdefault(m[1], []).append(f"conversations/{wing}/{name}")
     return found
 

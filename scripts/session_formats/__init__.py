@@ -327,7 +327,7 @@ def walk(folder: str, suffix: str = ".jsonl") -> Iterator[tuple[str, os.stat_res
             try:
                 if entry.is_dir():
                     folders.append(entry.path)
-                elif entry.name.endswith(suffix):
+                elif entry.name.endswith(suffix) and entry.is_file():      # a pipe would be waited for
                     yield entry.path, entry.stat()
             except OSError:
                 continue      # a link into nowhere

@@ -367,7 +367,7 @@ class _Reader:
         reading = self.reading
         if not reading.title:
             for leaf, title in self.summaries.items():       # most summaries are of other sessions
-                if f'"uuid":"{leaf}"'.encode() in data:
+                if re.search(rb'"uuid":\s*"' + re.escape(leaf.encode("utf-8", "replace")) + rb'"', data):
                     reading.title = title
         if not self.start and not self.agent and self.first_session != self.session and _UUID.fullmatch(self.session):
             reading.forked_from = self.first_session      # the records of the session it was resumed from come first
