@@ -400,7 +400,7 @@ class Index:
                         stands.setdefault(stem_of[member], share)
             for other, share in self._alike(stem):
                 stands[other] = max(share, stands.get(other, 0.0))
-            terms.append(rank.Term(stem, stands))
+            terms.append(rank.Term(stem, stands, rank.ASKING_WEIGHT if word in rank.ASKING_WORDS else 1.0))
         return terms
 
     def _alike(self, stem: str) -> Iterator[tuple[str, float]]:
