@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+import json
 import re
 
 import pytest
@@ -438,3 +439,39 @@ def test_real_sessions_give_cited_verbatim_bullets(home, run_script, corpus):
             bullets += 1
             assert set(wl.content_words(bullet.text)) <= texts[bullet.cites[0]], (conversation.path, bullet.text)
     assert bullets > 100
+
+
+# ---------------------------------------------------------------- the same contract, answered by a model
+
+
+def answering(**answer) -> str:
+    """A claude that answers every question with the same object."""
+    reply = {"type": "result", "is_error": False, "result": "", "structured_output": answer, "total_cost_usd": 0.001, "usage": {}}
+    return f"#!/bin/sh\ncat > /dev/null\ncat <<'JSON'\n{json.dumps(reply)}\nJSON\n"
+
+
+def test_a_model_answers_the_same_contract(home, summarize, fake_bin):
+    """M16, M17: halls, citations and rooms of an answer stand in the file as the extractive ones do."""
+    path, text = talk(*EXPORT)
+    put(home, path, text)
+    cite = wl.parse_conversation(path, text).read().said[2].id
+    bullet = {"hall": "fact", "text": "`pg_dump` 14 cannot read a PostgreSQL 16 server.", "cites": ["#" + cite]}
+    fake_bin("claude", answering(summary="The export was empty.", topics=["Postgres", "file"], bullets=[bullet]))
+    assert len(summarize("--claude")) == 1
+    conversation = wl.Wiki().conversation(path)
+    assert conversation.summary == "The export was empty." and conversation.topics == ["postgres"]
+    assert conversation.bullets == (wl.Bullet("fact", bullet["text"], (cite,)),)
+    assert conversation.meta["summarized_by"] == "claude/haiku"
+
+
+def test_what_a_model_says_without_evidence_is_never_written(home, run_script, fake_bin):
+    """M17: a citation that does not exist, or a number the message does not have, sets the answer aside."""
+    path, text = talk(*EXPORT)
+    put(home, path, text)
+    cite = wl.parse_conversation(path, text).read().said[2].id
+    for wrong in (("fact", "`pg_dump` 14 cannot read a server.", "00000000"), ("fact", "`pg_dump` 99 cannot read a server.", cite)):
+        bullet = dict(zip(("hall", "text", "cites"), (*wrong[:2], [wrong[2]]), strict=True))
+        fake_bin("claude", answering(summary="x", topics=[], bullets=[bullet]))
+        done = run_script("summarize-conversations.py", "--claude", env=LATER, check=False)
+        assert done.returncode == 1 and path in done.stderr and done.stdout == ""
+        assert (home.wiki / path).read_text() == text
