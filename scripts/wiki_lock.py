@@ -37,6 +37,8 @@ def main(command: list[str]) -> int:
     if os.environ.get("MEMEX_RUN") != wiki_disk.wiki_key() and not take_run_lock():
         wiki_disk.note(f"{os.path.basename(command[1])}: {wiki_disk.WIKI_DIR}: another run is at work; try again later")
         return BUSY
+    wiki_disk.Wiki()      # a folder or settings that no phase could use are said once, here, and not by every phase
+    wiki_disk.config()
     os.environ["MEMEX_RUN_FOR"] = os.environ.get("WIKI_DIR", "")
     os.execv(command[0], command)
 
@@ -45,4 +47,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except (wiki_disk.WikiError, OSError) as error:
-        sys.exit(f"{os.path.basename(sys.argv[-1])}: run lock: {error}")
+        sys.exit(f"{os.path.basename(sys.argv[2])}: {error}")

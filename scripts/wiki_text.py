@@ -315,6 +315,9 @@ def load_yaml(text: str, name: str = "yaml") -> Any:
     yaml, loader, _ = _yaml()
     try:
         return yaml.load(text, loader)
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise PageError(f"{name}: {error.problem or error.context}{line} of the YAML; mend it by hand") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise PageError(f"{name}: {one_line(str(error), 160)}; mend the YAML by hand") from error
 
