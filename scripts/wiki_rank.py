@@ -4,8 +4,7 @@ A question is a bag of words, never syntax. Its words are OR-ed: a file scores b
 passages (two neighbouring messages or paragraphs), both by BM25. Words of the same stem, irregular forms, near
 spellings and a small thesaurus count for the word asked, at a discount; days and months named in the question favour
 files of that time; the best passages of a first look lend their rarest words, faintly, to a second one.
-Measured by tests/bench/bench_search.py --recall. Around the numbers below recall is flat: half or double any of them and
-it moves by less than one question in a hundred.
+Measured by tests/bench/bench_search.py --recall; the numbers below stand where their neighbours did about as well.
 """
 from __future__ import annotations
 
