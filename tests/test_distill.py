@@ -174,6 +174,7 @@ def test_two_hundred_characters_or_it_is_thin():
     [
         ("retry-policy", "Retries use full jitter.", True),
         ("retry-policy", "The cache policy is to keep pages.", False),
+        ("http-401", "The HTTP transport follows redirects.", False),
         ("go", "`internal/push.go` reports each ref.", False),
         ("go", "Go closes the connection.", True),
         ("git", "git-sync dropped the ref.", False),

@@ -132,18 +132,18 @@ def _topic(topic: str) -> tuple[tuple[frozenset[str], ...], tuple[bool, ...], st
     names = tuple(
         frozenset({stem(w)} | {stem(s) for s in SAME.get(w, ())} | {stem(k) for k, v in SAME.items() if w in v}) for w in words
     )
-    telling = tuple(w not in GENERIC and len(w) > 1 and not w.isdigit() for w in words)
-    return names, telling, topic.replace("-", "")
+    tells = tuple(w not in GENERIC and (len(words) == 1 or w not in BROAD) and len(w) > 1 and not w.isdigit() for w in words)
+    return names, tells, topic.replace("-", "")
 
 
-def weight(topic: str, text: str, words: frozenset[str] | None = None) -> float:
+def weight(topic: str, text: str) -> float:
     """How surely a text speaks of a topic: 2 names all of it, 1 names what tells it apart, 0 does not."""
-    names, telling, tight = _topic(topic)
-    words = stems(text) if words is None else words
+    names, tells, tight = _topic(topic)
+    words = stems(text)
     hit = [bool(n & words) for n in names]
     if all(hit) or ((len(tight) >= 5 or not tight.isascii()) and tight in squeezed(text)):
         return 2.0
-    told = [h for h, t in zip(hit, telling, strict=True) if t]
+    told = [h for h, t in zip(hit, tells, strict=True) if t]
     if not any(told):
         return 0.0
     # Of 'sqlite-schema-migration' a bullet about SQLite alone is not yet about the topic.
@@ -158,28 +158,42 @@ def broad(topic: str) -> bool:
 def speaking_of(topics: Sequence[str], evidence: Iterable[Evidence], main: Collection[str] = ()) -> list[Evidence]:
     """The evidence that speaks of one of the topics, with its weight. Order kept.
 
-    Beside what names the topic: what rests on a message that such a bullet rests on, and, at last, what stands in the
-    conversations `main` (paths), which are chiefly about it."""
-    everything = list(evidence)
-    weights = [max((weight(t, e.text, words) for t in topics), default=0.0) for e in everything for words in [stems(e.text)]]
-    near = {f"{e.path}#{c}" for e, w in zip(everything, weights, strict=True) if w for c in e.bullet.cites}
+    Beside what names the topic: what shares a telling word with such a bullet and rests on the same message, or stands
+    in the conversations `main` (paths), which are chiefly about it."""
+    everything = [(e, max((weight(t, e.text) for t in topics), default=0.0)) for e in evidence]
+    own = frozenset(stem(w) for t in topics for w in t.split("-"))
+    beside: dict[str, set[str]] = defaultdict(set)  # message -> telling words of the bullets there that name the topic
+    chiefly: set[str] = set()
+    for one, sure in everything:
+        if sure:
+            words = telling(one.text) - own
+            chiefly |= words
+            for ident in one.bullet.cites:
+                beside[f"{one.path}#{ident}"] |= words
     found = []
-    for one, sure in zip(everything, weights, strict=True):
-        if not sure and any(f"{one.path}#{c}" in near for c in one.bullet.cites):
-            sure = BESIDE
-        if not sure and one.path in main:
-            sure = CHIEFLY
+    for one, sure in everything:
+        if not sure and (beside or main):
+            words = telling(one.text)
+            if any(words & beside.get(f"{one.path}#{c}", set()) for c in one.bullet.cites):
+                sure = BESIDE
+            elif one.path in main and words & chiefly:
+                sure = CHIEFLY
         if sure:
             found.append(replace(one, weight=sure))
     return found
+
+
+def telling(text: str) -> frozenset[str]:
+    """The stems of a text that say what it is about."""
+    return frozenset(w for w in stems(text) if len(w) > 3 and w not in GENERIC and w not in wl.STOP_WORDS)
 
 
 def scattered(topics: Sequence[str], evidence: Sequence[Evidence]) -> bool:
     """A whole field whose bullets have nothing in common but its name: most share no telling word with another."""
     if len(evidence) < 4 or not all(map(broad, topics)):
         return False
-    own = {s for t in topics for w in t.split("-") for s in (stem(w),)}
-    words = [{w for w in stems(e.text) if len(w) > 3 and w not in GENERIC and w not in wl.STOP_WORDS} - own for e in evidence]
+    own = {stem(w) for t in topics for w in t.split("-")}
+    words = [telling(e.text) - own for e in evidence]
     places = Counter(w for mine in words for w in mine)
     alone = sum(not any(places[w] > 1 for w in mine) for mine in words)
     return alone * 2 > len(evidence)

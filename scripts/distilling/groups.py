@@ -38,6 +38,11 @@ class Subject:
         return sum(len(e.text) for e in self.evidence)
 
     @property
+    def named(self) -> list[ev.Evidence]:
+        """What names the topic, and does not only stand beside it."""
+        return [e for e in self.evidence if e.weight >= 1]
+
+    @property
     def enough(self) -> bool:
         """Enough to say for a page, and some of it names the topic."""
         sure = [e.weight for e in self.evidence]
@@ -46,7 +51,7 @@ class Subject:
         if self.size < MIN_CHARACTERS:
             return False
         twice = len({e.path for e in self.evidence if e.weight == 2}) >= 2  # what comes up again is worth a short page
-        return twice or (len(sure) >= MIN_BULLETS and max(sure) >= 1 and sum(sure) >= MIN_BULLETS)
+        return twice or (len(sure) >= MIN_BULLETS and len(self.named) >= 2 and sum(sure) >= MIN_BULLETS)
 
 
 @dataclass(frozen=True)
@@ -254,10 +259,10 @@ def subject_of(topic: str, evidence: Iterable[ev.Evidence]) -> Subject:
     return Subject((topic,), tuple(ranked(ev.deduplicated(ranked(evidence)))))
 
 
-def shares(some: Subject, other: Subject, least: float = SHARED_BULLETS) -> bool:
+def shares(some: Subject, other: Subject) -> bool:
     """Two subjects rest on the same bullets, by the smaller of them."""
     a, b = ({id(e.bullet) for e in s.evidence} for s in (some, other))
-    return bool(a and b) and len(a & b) >= least * min(len(a), len(b))
+    return bool(a and b) and len(a & b) >= SHARED_BULLETS * min(len(a), len(b))
 
 
 def joined(one: Subject, more: Subject) -> Subject:
@@ -267,32 +272,40 @@ def joined(one: Subject, more: Subject) -> Subject:
 
 
 def folded(groups: Sequence[TopicGroup]) -> list[TopicGroup]:
-    """Groups of different conversations whose bullets are much the same become one, the larger: no two pages alike."""
+    """Groups of different conversations whose bullets are much the same become one, the larger: no two pages alike. What
+    only stands beside a topic is left to the page that has it by name."""
     out: list[TopicGroup] = []
     home_of: dict[int, int] = {}  # bullet -> the group that has it
     for group in sorted(groups, key=lambda g: (-sum(len(s.evidence) for s in g.subjects), g.topics)):
-        kept = []
+        kept, thin = [], list(group.thin)
         for subject in group.subjects:
-            homes = Counter(home_of[i] for e in subject.evidence if (i := id(e.bullet)) in home_of)
-            at = next((h for h, _ in homes.most_common(1) if any(shares(subject, s, SAME_PAGE) for s in out[h].subjects)), None)
-            if at is None:
-                kept.append(subject)
-            else:
+            homes = Counter(home_of[id(e.bullet)] for e in subject.named if id(e.bullet) in home_of)
+            at = next((h for h, _ in homes.most_common() if any(repeats(subject, s) for s in out[h].subjects)), None)
+            own = replace(subject, evidence=tuple(e for e in subject.evidence if e.weight >= 1 or id(e.bullet) not in home_of))
+            if at is not None:
                 out[at] = taken_in(out[at], subject, group)
-        if group.subjects and not kept:
-            rest = (*group.thin, *group.scattered)
-            if rest:
-                out.append(replace(group, topics=rest, subjects=(), verdict="thin"))
-        else:
-            for e in (e for s in kept for e in s.evidence):
-                home_of.setdefault(id(e.bullet), len(out))
-            out.append(replace(group, subjects=tuple(kept)))
+            elif own.enough:
+                kept.append(own)
+            else:
+                thin += subject.topics
+        home_of |= {id(e.bullet): len(out) for s in kept for e in s.evidence if id(e.bullet) not in home_of}
+        if kept or not group.subjects:
+            out.append(replace(group, subjects=tuple(kept), thin=tuple(thin)))
+        elif rest := (*thin, *group.scattered):
+            out.append(replace(group, topics=tuple(rest), subjects=(), thin=tuple(thin), verdict="thin"))
     return out
+
+
+def repeats(subject: Subject, other: Subject) -> bool:
+    """Most of what names the subject's topic is on the other's page."""
+    there = {id(e.bullet) for e in other.evidence}
+    named = subject.named
+    return bool(named) and sum(id(e.bullet) in there for e in named) >= SAME_PAGE * len(named)
 
 
 def taken_in(group: TopicGroup, subject: Subject, other: TopicGroup) -> TopicGroup:
     """`group` with a subject of another group in its own one of the same bullets."""
-    subjects = tuple(joined(s, subject) if shares(subject, s, SAME_PAGE) else s for s in group.subjects)
+    subjects = tuple(joined(s, subject) if repeats(subject, s) else s for s in group.subjects)
     behind = {c.path: c for c in (*group.conversations, *other.conversations)}
     talks = tuple(sorted(behind.values(), key=lambda c: (c.date, c.path)))
     return replace(group, topics=(*group.topics, *subject.topics), subjects=subjects, conversations=talks)

@@ -34,8 +34,8 @@ def main() -> None:
         root = Path(folder) / "wiki"
         make(root, talks, pages, staged)
         print(f"{talks:,} conversations, {pages:,} pages, {staged:,} staged")
-        env = {"HOME": folder, "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "WIKI_DIR": str(root),
-               "WIKI_TODAY": TODAY.isoformat(), "XDG_CACHE_HOME": f"{folder}/cache", "XDG_CONFIG_HOME": f"{folder}/config"}  # fmt: skip
+        env = {"HOME": folder, "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "WIKI_DIR": str(root)}
+        env |= {"WIKI_TODAY": TODAY.isoformat(), "XDG_CACHE_HOME": f"{folder}/cache", "XDG_CONFIG_HOME": folder}
         for command in (
             "wiki-distill.py --help",
             "wiki-distill.py --no-compile",
