@@ -31,9 +31,8 @@ PROBLEM_WORDS = ("fail* broke* break* bug* leak* race* regress* crash* hang* hun
                  "never unsafe insecure vulnerab* deadlock* timeout* reject* denied flaky blocked blocker* risk* drift* "
                  "duplicat* overwr* not cannot "
                  "doesn't isn't 500 401 403")
-DECISION_WORDS = ("decid* decision chose* switch* renam* replac* migrat* adopt* drop dropped instead rather stick always "
-                  "never prefer* default* upgrad* "
-                  "bump* releas* merged deployed removed use policy must don't")
+DECISION_WORDS = ("decid* decision* chose* switch* renam* replac* migrat* adopt* dropped upgraded bumped releas* merged deployed "
+                  "removed agreed deprecat* instead standardi*")
 
 
 def any_word(words: str) -> re.Pattern[str]:
