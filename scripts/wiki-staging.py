@@ -452,6 +452,7 @@ def act_on(wiki: wl.Wiki, queue: Queue, args: argparse.Namespace) -> int:
     if args.review:
         return review(wiki, queue, args.reason)
     with judging(wiki):
+        queue = read_queue(wiki)  # as it is now that no other verdict is being carried out
         if not args.dry_run:
             queue = finish(wiki, queue)
         if args.sync:

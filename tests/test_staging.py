@@ -7,9 +7,11 @@ import wiki_lib as wl
 import importlib
 import json
 import os
+import subprocess
 
 import pytest
 import wikis
+from conftest import SCRIPTS
 
 staging = importlib.import_module("wiki-staging")
 BODY = "# Retry\n\nRetries use jitter. (source: conversations/api/a.md#12345678)\n"
@@ -231,6 +233,16 @@ def test_a_page_that_changed_under_our_hands_is_not_promoted(wiki):
     (wiki.root / page.path).write_text(wl.render_page(page) + "\nAnother hand.\n")
     assert staging.promote(wiki, page) is False
     assert not (wiki.root / "wiki/concepts/retry.md").exists() and "Another hand." in wiki.text(page.path)
+
+
+def test_two_reviewers_at_once_lose_nothing_and_double_nothing(wiki, home, git):
+    for n in range(6):
+        put(wiki, f"concepts/page-{n}")
+    command = [SCRIPTS / "wiki-staging.py", "--promote-all"]
+    both = [subprocess.Popen(command, env=home.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "12"]
+    said = [done for process in both for done in process.communicate()]
+    assert "".join(said).count("promoted ") == 6 and all("Traceback" not in s for s in said)
+    assert len(wiki.files("wiki")) == 6 and not wiki.files("staging") and git("status", "--porcelain") == ""
 
 
 # --- the index
