@@ -20,16 +20,14 @@ import gc
 import os
 import re
 import sys
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
-# isort: split
 import orjson
 import session_formats as sf
+from session_transcripts import File, Group, Outcome, Setting, part_path, read_safely
 from wiki_wings import STATE as WINGS_STATE
 from wiki_wings import Wings, matches
 
@@ -46,55 +44,10 @@ HEAD_BYTES = 65_536              # enough of a file to know whose session it is
 TELLTALE_SIZE = 4_096            # a larger file without one message is a failure, not a success
 BATCH_BYTES = 256_000_000        # session bytes held in memory at once; state is saved after each batch
 WORTH_A_FORK = 8_000_000         # session bytes from which a second process pays for itself
-INIT_BYTES = 6_000_000           # what making the wiki costs, in session bytes
+INIT_BYTES = 8_000_000           # what making the wiki costs, in session bytes
 
 
 # ---------------------------------------------------------------- what there is
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A session file to read. `entry`: what .mine-state.json knows of it."""
-    source: sf.Source
-    session: str
-    agent: str                   # '' for a session's own file
-    reason: str                  # new | grown | forced; rewritten is seen only when the bytes are
-    entry: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Group:
-    """The changed files of one session."""
-    format: str
-    session: str
-    files: tuple[File, ...]
-    known_path: str = ""         # its transcript, where there is one
-    alone: bool = True           # no other main file holds the same session
-
-    @property
-    def size(self) -> int:
-        return sum(f.source.size for f in self.files)
-
-
-@dataclass
-class Outcome:
-    """What reading a group came to. `verdict`: transcript | waiting | own | empty | nothing."""
-    group: Group
-    verdict: str = "nothing"
-    reason: str = "new"
-    path: str = ""                                # of the transcript that was there
-    expect: str = ""
-    meta: dict[str, Any] = field(default_factory=dict)
-    summary_block: str = ""
-    body: str = ""
-    day: str = ""
-    first_prompt: str = ""
-    cwd: str = ""
-    entrypoint: str = ""
-    entries: dict[str, dict] = field(default_factory=dict)
-    broken: dict[str, int] = field(default_factory=dict)
-    unknown: Counter = field(default_factory=Counter)
-    failed: dict[str, str] = field(default_factory=dict)
-
 
 def default_folders() -> list[tuple[str, str]]:
     """(format, folder) of the agents' own session folders."""
@@ -201,334 +154,6 @@ def plan(sources: Sequence[sf.Source], state: dict[str, dict], force: bool, left
         grouped.setdefault(key, []).append(file)
     made.groups = [Group(*key, tuple(group), paths.get(key, ""), mains[key] <= 1) for key, group in grouped.items()]
     return made
-
-
-# ---------------------------------------------------------------- reading a session
-
-@dataclass(frozen=True)
-class Setting:
-    """What reading needs to know; the same for every session of a run."""
-    wiki: wl.Wiki
-    tools: sf.Tools
-    cache: str
-    paths: Callable[[], dict[str, list[str]]]      # id8 of a session -> transcripts that may be its own
-
-
-def read_file(file: File, session: str, tools: sf.Tools, whole: bool) -> tuple[sf.Reading, dict, str]:
-    """(what it says, its new state entry, why it was read)."""
-    with open(file.source.path, "rb", buffering=0) as handle:
-        data = handle.read()
-    entry, reason, start, memory = file.entry, file.reason, 0, {}
-    view = memoryview(data)
-    offset = int(entry.get("offset") or 0)
-    seen = digest_of(view[:offset])
-    if offset:
-        if len(data) < offset or f"{seen:08x}" != entry.get("digest"):
-            reason, seen, offset = "rewritten", 0, 0
-        elif file.reason == "grown" and not whole:
-            start, memory = int(entry.get("restart") or 0), entry.get("memory") or {}
-    reading = sf.module(file.source.format).parse(data, start, session, file.agent, tools, memory)
-    seen = digest_of(view[offset:reading.end], seen) if reading.end >= offset else digest_of(view[:reading.end])
-    new = {"size": file.source.size, "mtime": file.source.mtime, "offset": reading.end, "digest": f"{seen:08x}",
-           "session": session}
-    if file.agent:
-        new["agent"] = file.agent
-    base = int(entry.get("before") or 0) if start else 0
-    if reading.restart:
-        new |= {"restart": reading.restart, "before": base + reading.before}
-    if reading.memory or memory:
-        new["memory"] = reading.memory or memory
-    return reading, new, reason
-
-
-def digest_of(data: memoryview, seen: int = 0) -> int:
-    """CRC-32 over all bytes that were read. It has to notice a file that was rewritten, not withstand an attack, and
-    a cryptographic digest would cost half as much as decoding the JSON."""
-    return zlib.crc32(data, seen)
-
-
-def read_group(group: Group, setting: Setting) -> Outcome:
-    """Read what changed of one session, join it with the transcript that is there, and render. Pure but for reading."""
-    out = Outcome(group)
-    old_text = find_transcript(group, setting, out)
-    old = wl.parse_conversation(out.path, old_text) if old_text is not None else None
-    before = old.read() if old else wl.Transcript()
-    readings: list[tuple[File, sf.Reading]] = []
-    for file in group.files:
-        whole = old is None or (not file.agent and not group.alone)
-        try:
-            reading, entry, reason = read_file(file, group.session, setting.tools, whole)
-        except OSError as error:
-            out.failed[file.source.path] = error.strerror or str(error)
-            continue
-        readings.append((file, reading))
-        out.entries[file.source.path] = entry
-        out.unknown += reading.unknown
-        if reading.broken:
-            out.broken[file.source.path] = reading.broken
-        if not file.agent or len(group.files) == 1:
-            out.reason = reason
-    judge(out, readings, setting)
-    if out.verdict == "transcript":
-        new = transcript_of(group, readings, before)
-        whole_thing = settled(wl.merge_transcripts(before, new) if old else new, group.session)
-        if not whole_thing.messages:
-            out.verdict = "empty" if not whole_thing.agents else "nothing"
-            return out
-        file_away(out, old, old_text, whole_thing, readings)
-    return out
-
-
-def read_safely(group: Group, setting: Setting) -> Outcome:
-    """read_group, or what went wrong: one bad session must not keep the others from being mined."""
-    try:
-        return read_group(group, setting)
-    except Exception as error:
-        what = f"could not be read ({type(error).__name__}: {wl.one_line(str(error), 120)})"
-        return Outcome(group, "failed", failed={f.source.path: what for f in group.files})
-
-
-def find_transcript(group: Group, setting: Setting, out: Outcome) -> str | None:
-    """The text of the session's transcript, where there is one; it is known by its full session id, not by its name."""
-    if not group.known_path and not setting.paths():
-        return None
-    for path in filter(None, [group.known_path, *setting.paths().get(wl.id8(group.session), ())]):
-        text = setting.wiki.text(path)
-        if text is not None and is_of(text, group):
-            out.path, out.expect = path, wl.sha(text)
-            return text
-    return None
-
-
-def is_of(text: str, group: Group) -> bool:
-    """Is a transcript that of a group's session? Known by its full id, within one agent."""
-    parts = wl.split_frontmatter(text)
-    head = "\n" + parts[0] if parts else ""
-    agent = sf.module(group.format).NAME
-    return f"\nagent: {agent}\n" in head and str((wl.load_yaml(m[0]) or {}).get("session_id") if (
-        m := re.search(r"^session_id: .*$", head, re.M)) else "") == group.session
-
-
-def judge(out: Outcome, readings: list[tuple[File, sf.Reading]], setting: Setting) -> None:
-    """Set the facts and the verdict: is there anything, and is it a session of our own model calls?"""
-    mains = [r for f, r in readings if not f.agent]
-    for reading in mains or [r for _, r in readings]:
-        out.cwd, out.entrypoint = out.cwd or reading.cwd, out.entrypoint or reading.entrypoint
-    first = next((d.text for r in mains for d in r.main if d.role == "user"), "")
-    if out.cwd and (out.cwd + "/").startswith(setting.cache + "/") or wl.QUESTION_MARK in first:
-        out.verdict = "own"
-    elif out.path or any(r.main for r in mains):
-        out.verdict = "transcript"
-    elif readings and not any(any(r.agents.values()) for _, r in readings):
-        out.verdict = "empty"
-    elif all(f.agent for f, _ in readings):
-        out.verdict = "waiting"
-    for path, entry in out.entries.items():
-        if out.verdict == "own":
-            entry["own"] = True
-        entry |= {"cwd": out.cwd} if out.cwd else {}
-        entry |= {"entrypoint": out.entrypoint} if out.entrypoint.startswith("sdk") or out.entrypoint == "exec" else {}
-        out.entries[path] = entry
-
-
-# ---------------------------------------------------------------- messages
-
-def transcript_of(group: Group, readings: list[tuple[File, sf.Reading]], before: wl.Transcript) -> wl.Transcript:
-    """The messages of the readings, clean of secrets and each with its id."""
-    clean_drafts([d for _, r in readings for line in (r.main, *r.agents.values()) for d in line])
-    main: tuple[wl.Message | wl.Shared, ...] = ()
-    agents: dict[str, wl.Agent] = {}
-    titles: dict[str, str] = {}
-    for file, reading in readings:
-        titles |= reading.agent_titles
-        if file.agent and not titles.get(file.agent):
-            titles[file.agent] = sf.module(file.source.format).agent_title(file.source)
-    for file, reading in readings:
-        if not file.agent:
-            said = before.messages[: int(file.entry.get("before") or 0)] if reading.start else ()
-            messages = with_ids(reading.main, group.session, said)
-            main = wl.merge_messages(main, messages) if main else messages
-        for ident, drafts in reading.agents.items():
-            if drafts:
-                agent = wl.Agent(agent_name(ident), titles.get(ident, ""), with_ids(drafts, ident, ()))
-                was = agents.get(agent.id)
-                agents[agent.id] = agent if was is None else replace(
-                    agent, messages=wl.merge_messages(was.messages, agent.messages))
-    for known in before.agents:
-        if known.id not in agents and len(titles.get(known.id, "")) > len(known.title):
-            agents[known.id] = wl.Agent(known.id, titles[known.id])
-    if before.messages or before.agents:
-        main = known_as(main, before.messages)
-        lines = {a.id: a.messages for a in before.agents}
-        agents = {i: replace(a, messages=known_as(a.messages, lines.get(i, ()))) for i, a in agents.items()}
-    titled = [replace(a, title=wl.redact(wl.verbatim(wl.one_line(a.title, 120)))[0]) for a in agents.values()]
-    return wl.Transcript(main, tuple(sorted(titled, key=lambda a: a.id)))
-
-
-def known_as(messages: Sequence[Any], before: Sequence[Any]) -> tuple[Any, ...]:
-    """The messages under the ids by which the transcript knows them: twelve digits where eight were not enough."""
-    long = {m.id for m in before if isinstance(m, wl.Message) and len(m.id) == 12}
-    return tuple(replace(m, id=i) if long and (i := wl.id8(m.id, 12)) in long else m for m in messages)
-
-
-def agent_name(ident: str) -> str:
-    return re.sub(r"\s+", "-", wl.verbatim(ident)) or "agent"
-
-
-def clean_drafts(drafts: list[sf.Draft]) -> None:
-    """Make every text fit for a file and free of secrets, in place: one pass over all of them, since nearly all are clean."""
-    slots: list[tuple[Any, str]] = []
-    texts: list[str] = []
-    for draft in drafts:
-        slots.append((draft, "text"))
-        texts.append(draft.text)
-        for call in draft.calls:
-            slots.append((call, "argument"))
-            texts.append(call.argument)
-            if call.output:
-                slots.append((call, "output"))
-                texts.append(call.output)
-    if any_odd(texts):
-        texts = [wl.verbatim(t) for t in texts]
-        for (owner, name), text in zip(slots, texts, strict=True):
-            setattr(owner, name, text)
-    for (owner, name), was, (text, counts) in zip(slots, texts, wl.redact_many(texts), strict=True):
-        if counts and text is not was:
-            setattr(owner, name, text)
-
-
-def any_odd(texts: list[str]) -> bool:
-    """True where wl.verbatim() would change one of the texts: control characters, lone surrogates."""
-    try:
-        data = "\n".join(texts).encode()
-    except UnicodeEncodeError:
-        return True
-    return len(data.translate(None, CONTROLS)) != len(data)
-
-
-CONTROLS = bytes(b for b in range(32) if b not in b"\t\n")
-
-
-def with_ids(drafts: list[sf.Draft], session: str, said: Sequence[wl.Message | wl.Shared]) -> tuple[wl.Message, ...]:
-    """Messages from drafts. One whose record has no id gets one from its words and from how often they were said before;
-    `said`: the messages before these, as the transcript has them."""
-    count: Counter = Counter()
-    if said and any(not d.id for d in drafts):
-        for m in said:
-            if isinstance(m, wl.Message):
-                key = (m.role, sf.normalised(m.text))
-                count[key] += m.id == wl.id8(sf.weak_id(session, *key, count[key]))
-    messages = []
-    for d in drafts:
-        ident = d.id
-        if not ident:
-            key = (d.role, sf.normalised(d.text))
-            ident = sf.weak_id(session, *key, count[key])
-            count[key] += 1
-        tools = tuple([wl.tool_block(c.name, c.argument, c.output) for c in d.calls]) if d.calls else ()
-        messages.append(wl.Message(ident, d.role, shown_time(d.at), d.text, tools))
-    return tuple(messages)
-
-
-def shown_time(at: str) -> str:
-    """'2026-04-12T09:13:05.123Z' as '2026-04-12 09:13'; '' for what is no time."""
-    return f"{at[:10]} {at[11:16]}" if len(at) >= 16 and at[10] == "T" and at[:4].isdigit() else ""
-
-
-def settled(transcript: wl.Transcript, session: str) -> wl.Transcript:
-    """Leave out a queued prompt whose delivery, later and with an id of its own, says the same words."""
-    if not any(isinstance(m, wl.Message) and m.role == "user" for m in transcript.messages):
-        return transcript
-    alike: dict[str, list[wl.Message]] = {}
-    for m in transcript.messages:
-        if isinstance(m, wl.Message) and m.role == "user":
-            alike.setdefault(sf.normalised(m.text), []).append(m)
-    gone: set[str] = set()
-    for words, messages in alike.items():
-        if len(messages) < 2:
-            continue
-        weak = {wl.id8(sf.weak_id(session, "user", words, n)) for n in range(len(messages))}
-        queued: list[str] = []
-        for m in messages:
-            if short(m.id) in weak:
-                queued.append(m.id)
-            elif queued:
-                gone.add(queued.pop(0))
-    return replace(transcript, messages=tuple(m for m in transcript.messages if getattr(m, "id", "") not in gone)
-                   ) if gone else transcript
-
-
-def short(ident: str) -> str:
-    return ident if len(ident) in (8, 12) else wl.id8(ident)
-
-
-# ---------------------------------------------------------------- the file
-
-def file_away(out: Outcome, old: wl.Conversation | None, old_text: str | None, transcript: wl.Transcript,
-              readings: list[tuple[File, sf.Reading]]) -> None:
-    """Fill in what the transcript's file will hold."""
-    mains = [r for f, r in readings if not f.agent]
-    was = old.meta if old else {}
-    times = sorted(t for r in mains for d in r.main if (t := utc_second(d.at)))
-    fallback = next((t for r in mains if (t := utc_second(r.first_time))), "")
-    started = min(filter(None, [str(was.get("started") or ""), *times[:1]]), default=fallback)
-    ended = max([str(was.get("ended") or ""), *times[-1:]]) or fallback
-    later = not was or not times or times[-1] >= str(was.get("ended") or "")
-    out.body = wl.render_transcript(transcript)
-    said = transcript.said
-    out.first_prompt = next((m.text for m in said if m.role == "user"), "")
-    out.day = next((m.time[:10] for m in said if m.time), started[:10] or "1970-01-01")
-    title = next((t for r in mains if (t := r.title)), "") if later else ""
-    title = title or str(was.get("title") or "") or out.first_prompt.strip().split("\n", 1)[0] or "Session"
-    models = list(dict.fromkeys([*wl.as_list(was.get("models")), *(m for r in mains for m in r.models)]))
-    branch = next((r.branch for r in reversed(mains) if r.branch), "") if later else ""
-    out.meta = {**was, **{k: v for k, v in {
-        "title": wl.redact(wl.verbatim(wl.one_line(title, 200)))[0],
-        "session_id": out.group.session,
-        "agent": sf.module(out.group.format).NAME,
-        "date": max([str(was.get("date") or ""), last_day(mains)]) or out.day,
-        "started": started,
-        "ended": ended,
-        "messages": sum(bool(m.text) for m in said),
-        "models": [wl.verbatim(m) for m in models],
-        "branch": wl.redact(wl.verbatim(branch))[0] or was.get("branch"),
-        "forked_from": was.get("forked_from") or next((r.forked_from for r in mains if r.forked_from), ""),
-        "redactor": wl.REDACTOR_VERSION,
-        "redactions": redactions(out.body),
-        "status": was.get("status") or "extracted",
-    }.items() if v or k == "messages"}}
-    if old is not None and old_text is not None:
-        parts = wl.split_frontmatter(old_text)
-        head = (parts[1] if parts else old_text).partition("\n## Transcript\n")[0]
-        out.summary_block = head.partition("\n")[2] if head.startswith("# ") else head
-
-
-def utc_second(at: str) -> str:
-    """An ISO time as UTC seconds, '2026-04-12T09:13:05Z'; '' for what is no time."""
-    if len(at) >= 19 and at.endswith("Z") and at[10] == "T":
-        return at[:19] + "Z"
-    if not at:
-        return ""
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        return ""
-    return (moment.astimezone(UTC) if moment.tzinfo else moment).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def last_day(mains: list[sf.Reading]) -> str:
-    """The day, in wiki.yaml's timezone, of the last human message (of the last message where no person spoke)."""
-    drafts = [d for r in mains for d in r.main]
-    at = next((t for d in reversed(drafts) if d.role == "user" and (t := utc_second(d.at))), "") or next(
-        (t for d in reversed(drafts) if (t := utc_second(d.at))), "")
-    if not at or wl.timezone() is UTC:
-        return at[:10]
-    return datetime.fromisoformat(at).astimezone(wl.timezone()).date().isoformat()
-
-
-def redactions(body: str) -> dict[str, int]:
-    """How many secrets of each kind were taken out, counted from the placeholders, so that it depends on nothing else."""
-    return dict(sorted(Counter(re.findall(r"\[REDACTED:([a-z0-9-]+)\]", body)).items())) if "[REDACTED:" in body else {}
 
 
 # ---------------------------------------------------------------- many at once
@@ -647,15 +272,20 @@ class Run:
             self.tally[out.verdict] += 1
             self.note_trouble(out)
             if out.verdict == "transcript":
-                yield self.write(out, wing)
+                yield from self.writes(out, wing)
 
-    def write(self, out: Outcome, wing: str) -> wl.Write:
+    def writes(self, out: Outcome, wing: str) -> Iterable[wl.Write]:
+        """The edits that put a transcript's files on disk."""
         path = out.path or self.free_path(wl.conversation_path(wing, out.day, out.first_prompt, out.group.session), out)
         meta = {**out.meta, "wing": wing, "machine": out.meta.get("machine") or self.wiki.machine}
         for source, entry in out.entries.items():
             self.state[source] = {**entry, "path": path}
         why = f"{meta['messages']} messages, {out.reason}"
-        return wl.Write(path=path, text=wl.render_conversation(meta, out.summary_block, out.body), why=why, expect=out.expect)
+        text = wl.render_conversation(meta, out.summary_block, out.parts[0])
+        yield wl.Write(path=path, text=text, why=why, expect=out.expect)
+        brief = {k: meta[k] for k in ("title", "session_id", "agent", "wing", "date", "machine") if k in meta}
+        for number, part in enumerate(out.parts[1:], 2):
+            yield wl.Write(path=part_path(path, number), text=wl.render_conversation(brief, "", part), why=f"part {number}")
 
     def free_path(self, path: str, out: Outcome) -> str:
         """The path, with four digits more of the session's id where another session has it."""

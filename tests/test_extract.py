@@ -18,6 +18,7 @@ import pytest
 import sessions
 
 extract = importlib.import_module("extract-sessions")
+filing = importlib.import_module("session_transcripts")
 
 
 @pytest.fixture
@@ -155,8 +156,8 @@ def test_only_new_bytes_are_parsed(home, mine):
     state = json.loads((home.wiki / ".mine-state.json").read_text())
     start = state[str(c.path)]["restart"]
     assert start > 0.6 * sum(map(len, c.lines[:-1]))
-    file = extract.File(next(iter(extract.single_source(str(c.path)))), c.session, "", "grown", state[str(c.path)])
-    reading, _, reason = extract.read_file(file, c.session, extract.sf.Tools(), whole=False)
+    file = filing.File(next(iter(extract.single_source(str(c.path)))), c.session, "", "grown", state[str(c.path)])
+    reading, _, reason = filing.read_file(file, c.session, filing.sf.Tools(), whole=False)
     assert reason == "grown" and [d.text for d in reading.main] == ["Confirmed.", "More"]
 
 
@@ -482,6 +483,23 @@ def test_names_that_clash_do_not_overwrite_each_other(home, mine):
     assert len(transcripts(home)) == 2
     (home.wiki / ".mine-state.json").unlink()
     assert mine() == ""
+
+
+def test_a_very_long_transcript_continues_in_a_second_file(home, mine, monkeypatch):
+    monkeypatch.setattr(filing, "PART_CHARACTERS", 2_000)
+    c = sessions.Claude(home.claude)
+    for n in range(30):
+        c.user(f"Question {n}?").assistant(f"Answer {n}, and some words to fill it. " * 5)
+    c.write(lines=40)
+    mine()
+    c.write()
+    mine()
+    first = next(p for p in home.wiki.glob("conversations/api/*.md") if not re.search(r"\.\d\.md$", p.name))
+    parts = [first, *sorted(home.wiki.glob("conversations/api/*.[0-9].md"))]
+    assert len(parts) > 3 and all(p.stat().st_size < 3_000 for p in parts)
+    said = [m for p in parts for m in wl.parse_conversation("x", p.read_text()).read().said]
+    assert [m.id for m in said] == [wl.id8(sessions.uuid("a", "api", n + 1)) for n in range(60)]
+    assert mine() == "" and mine("--force") == ""
 
 
 # ---------------------------------------------------------------- real sessions

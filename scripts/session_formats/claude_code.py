@@ -38,8 +38,6 @@ _AFTER_REFUSAL = "\n\nNote: The user's next message may contain"
 QUIET = frozenset({
     "progress", "file-history-snapshot", "file-history-delta", "last-prompt", "permission-mode", "mode", "pr-link",
     "bridge-session", "agent-name", "atis-latch", "worktree-state", "tool", "tool_result", "system"})
-# A line that begins so has this type, whatever follows: it need not be decoded.
-_SKIP = tuple(f'{{"type":"{t}"'.encode() for t in ("file-history-snapshot", "last-prompt", "permission-mode", "mode"))
 
 
 def sources(folder: str) -> list[sf.Source]:
