@@ -20,6 +20,7 @@ FROZEN = "Retries failed in the worker because its clock was not frozen by the f
 CAPPED = "You should cap retries at five attempts per request and log the last error."
 COUNTED = "Every retry is counted in the metric `http_retries_total` with its status."
 KEYED = "A retry of a POST without an idempotency key is refused by the gateway."
+SEEDED = "Seed the jitter from the name of the host, so that two hosts never wait alike."
 RETRY = {"fact": [JITTER, COUNTED], "discovery": [FROZEN], "advice": [CAPPED]}
 
 
@@ -236,12 +237,14 @@ def test_a_citation_into_a_continuation_or_a_parent_names_the_file_that_has_it(w
     wikis.put(wiki.root, path.replace(".md", ".2.md"), "---\ntitle: more\n---\n## Transcript\n\n### Assistant" + moved)
     distill()
     assert f"(source: {path.replace('.md', '.2.md')}#" in wiki.page("staging/concepts/retry-policy.md").body
-    fork, shared = wikis.conversation("2026-04-14", ["jitter"], name="fork", fact=[JITTER, COUNTED], advice=[CAPPED])
+    fork, shared = wikis.conversation("2026-04-14", ["jitter"], name="fork", advice=[SEEDED],
+                                    fact=[JITTER, "The jitter of a delay stays under half of it, as the gateway asks."])  # fmt: skip
     ident = re.search(r"jitter with .* \[#(\w+)\]", (wiki.root / parent).read_text())[1]
     own = re.search(r"jitter with .* \[#(\w+)\]", shared)[1]
     meta = f"forked_from: {wiki.conversation(parent).session_id}\nstatus:"
-    wikis.put(wiki.root, fork.path, shared.replace(f"[#{own}]", f"[#{ident}]").replace("status:", meta, 1))
-    assert f"{parent}#{ident}" in "".join(distill("--no-compile", "--topic", "jitter")) or distill("--topic", "jitter")
+    wikis.put(wiki.root, fork.path, shared.replace(f"#{own}", "#", 1).replace("[#]", f"[#{ident}]").replace("status:", meta, 1))
+    distill("--topic", "jitter")
+    assert f"(source: {parent}#{ident})" in wiki.page("staging/concepts/jitter.md").body
 
 
 def test_words_of_a_bullet_never_read_as_our_links_or_structure():
