@@ -238,7 +238,7 @@ def test_a_citation_into_a_continuation_or_a_parent_names_the_file_that_has_it(w
     distill()
     assert f"(source: {path.replace('.md', '.2.md')}#" in wiki.page("staging/concepts/retry-policy.md").body
     fork, shared = wikis.conversation("2026-04-14", ["jitter"], name="fork", advice=[SEEDED],
-                                    fact=[JITTER, "The jitter of a delay stays under half of it, as the gateway asks."])  # fmt: skip
+                                    fact=[JITTER, "The jitter of a delay is under half of it, says the gateway."])  # fmt: skip
     ident = re.search(r"jitter with .* \[#(\w+)\]", (wiki.root / parent).read_text())[1]
     own = re.search(r"jitter with .* \[#(\w+)\]", shared)[1]
     meta = f"forked_from: {wiki.conversation(parent).session_id}\nstatus:"
