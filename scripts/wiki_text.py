@@ -356,18 +356,22 @@ def serialize_frontmatter(meta: Mapping[str, Any], order: Iterable[str] = ()) ->
 
 
 # What YAML writes as it stands, in a block and in [a, list]: most values, at a fiftieth of the emitter's time.
-_PLAIN = re.compile(r"(?!(?:true|false|null)$|-?[0-9]+$)[A-Za-z0-9_/](?:[A-Za-z0-9 _./()+-]*[A-Za-z0-9_./()+-])?"
-                    r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_NAME = r"(?!(?:true|false|null)$|-?[0-9]+$)[A-Za-z0-9_/]"
+_PLAIN = re.compile(_NAME + r"(?:[ -~]*[!-~])?")
+_LISTED = re.compile(_NAME + r"(?:[A-Za-z0-9 _./()+-]*[A-Za-z0-9_./()+-])?")
 
 
 def _plain_line(key: str, value: Any) -> str:
     """`key: value` where nothing needs quoting, else ''. Says the same as _yaml_line, only sooner."""
+    if not _LISTED.fullmatch(key):
+        return ""
     if type(value) is str:
-        return f"{key}: {value}\n" if _PLAIN.fullmatch(value) and _PLAIN.fullmatch(key) else ""
+        plain = _PLAIN.fullmatch(value) and ": " not in value and " #" not in value and value[-1] != ":"
+        return f"{key}: {value}\n" if plain else ""
     if type(value) is int and abs(value) < 10**15:
-        return f"{key}: {value}\n" if _PLAIN.fullmatch(key) else ""
-    if type(value) is list and all(type(v) is str and _PLAIN.fullmatch(v) and ":" not in v for v in value):
-        return f"{key}: [{', '.join(value)}]\n" if _PLAIN.fullmatch(key) else ""
+        return f"{key}: {value}\n"
+    if type(value) is list and all(type(v) is str and _LISTED.fullmatch(v) for v in value):
+        return f"{key}: [{', '.join(value)}]\n"
     return ""
 
 
