@@ -44,7 +44,7 @@ HEAD_BYTES = 65_536              # enough of a file to know whose session it is
 TELLTALE_SIZE = 4_096            # a larger file without one message is a failure, not a success
 BATCH_BYTES = 256_000_000        # session bytes held in memory at once; state is saved after each batch
 WORTH_A_FORK = 8_000_000         # session bytes from which a second process pays for itself
-INIT_BYTES = 8_000_000           # what making the wiki costs, in session bytes
+INIT_BYTES = 4_000_000           # what making the wiki costs, in session bytes
 
 
 # ---------------------------------------------------------------- what there is
@@ -135,7 +135,7 @@ def plan(sources: Sequence[sf.Source], state: dict[str, dict], force: bool, left
             continue
         try:
             owner = sf.Owner(key[1], entry.get("agent", "")) if entry else sf.module(source.format).session_of(
-                source, read_head(source.path))
+                source, functools.partial(read_head, source.path))
         except OSError as error:
             made.failed[source.path] = error.strerror or str(error)
             continue

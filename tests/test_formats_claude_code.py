@@ -243,7 +243,7 @@ def test_whose_words_a_file_holds(tmp_path):
     session, head = sessions.uuid("x"), b'{"sessionId":"from-inside"}'
 
     def owner(path: str, kind: str = "main") -> sf.Owner:
-        return claude_code.session_of(sf.Source(f"/p/{path}", "claude_code", kind), head)
+        return claude_code.session_of(sf.Source(f"/p/{path}", "claude_code", kind), lambda: head)
 
     assert owner(f"{session}.jsonl") == sf.Owner(session)
     assert owner("notes.jsonl") == sf.Owner("from-inside")

@@ -100,7 +100,7 @@ def test_a_subagents_rollout_belongs_to_its_parent_and_leaves_out_the_copied_his
     c.envelope("response_item", {"type": "message", "role": "assistant", "content": [
         {"type": "output_text", "text": "It is fine."}]}, "2026-04-12T10:00:09.000Z")
     source = sf.Source(str(c.path), "codex")
-    assert codex.session_of(source, "\n".join(c.lines).encode()) == sf.Owner(parent, c.session)
+    assert codex.session_of(source, "\n".join(c.lines).encode) == sf.Owner(parent, c.session)
     reading = read(c, agent=c.session)
     assert reading.main == [] and [(d.role, d.text) for d in reading.agents[c.session]] == [
         ("task", "Review the parser"), ("assistant", "It is fine.")]
@@ -112,12 +112,12 @@ def test_a_review_without_another_file_stands_for_its_session():
     parent = sessions.uuid("parent")
     c = sessions.Codex(HERE, parent_thread_id=parent, source={"subagent": "review"})
     head = "\n".join(c.lines).encode()
-    assert codex.session_of(sf.Source(str(c.path), "codex"), head) == sf.Owner(parent, c.session, stands_in=True)
+    assert codex.session_of(sf.Source(str(c.path), "codex"), lambda: head) == sf.Owner(parent, c.session, stands_in=True)
     named_so = sf.Source(f"/s/rollout-2026-04-12T09-00-00-{parent}.jsonl", "codex")
-    assert codex.session_of(named_so, head) == sf.Owner(parent)
-    long = head[:-3].replace(b'"cli_version"', b'"base_instructions": "' + b"x" * 90_000 + b'", "cli_version"')
-    clipped = codex.session_of(sf.Source(str(c.path), "codex"), b'{"type":"session_meta","payload":{"id":"' + c.session.encode()
-                               + b'","parent_thread_id":"' + parent.encode() + b'","source":{"subagent":"review"},' + long[:70_000])
+    assert codex.session_of(named_so, lambda: head) == sf.Owner(parent)
+    start = json.dumps({"type": "session_meta", "payload": {
+        "id": c.session, "parent_thread_id": parent, "source": {"subagent": "review"}, "base_instructions": "x" * 90_000}})
+    clipped = codex.session_of(sf.Source(str(c.path), "codex"), start[:65_536].encode)
     assert clipped == sf.Owner(parent, c.session, stands_in=True)
 
 

@@ -3,7 +3,7 @@
 A format module has
     NAME                       what `agent:` says in a transcript
     sources(folder)            the session files under a folder laid out as that agent does, as Source values
-    session_of(source, head)   an Owner: whose words a file holds, from its first bytes
+    session_of(source, head)   an Owner: whose words a file holds, by its name or, if need be, its first bytes: head()
     parse(data, start, ...)    a Reading of the bytes from `start`, which is 0 or a Reading's `restart`
 Adding an agent is adding a file and naming it in FORMATS.
 

@@ -6,6 +6,7 @@ import wiki_lib as wl
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import session_formats as sf
@@ -62,17 +63,21 @@ def recognises(head: bytes) -> bool:
     return b'"sessionId"' in head or b'"uuid"' in head or b'"leafUuid"' in head
 
 
-def session_of(source: sf.Source, head: bytes) -> sf.Owner:
+def session_of(source: sf.Source, head: Callable[[], bytes]) -> sf.Owner:
     """The session is the file's name where that is a UUID, else what its records say."""
     parts = source.path.split("/")
     stem = parts[-1].removesuffix(".jsonl")
-    said = _SESSION.search(head)
-    session = said[1].decode("utf-8", "replace") if said else ""
     if source.kind != "agent":
-        return sf.Owner(stem if _UUID.fullmatch(stem) else session or stem)
+        return sf.Owner(stem if _UUID.fullmatch(stem) else _session_said(head()) or stem)
+    agent = stem.removeprefix("agent-")
     if "subagents" in parts:
-        session = parts[len(parts) - 2 - parts[::-1].index("subagents")]
-    return sf.Owner(session, stem.removeprefix("agent-"))
+        return sf.Owner(parts[len(parts) - 2 - parts[::-1].index("subagents")], agent)
+    return sf.Owner(_session_said(head()), agent)
+
+
+def _session_said(head: bytes) -> str:
+    said = _SESSION.search(head)
+    return said[1].decode("utf-8", "replace") if said else ""
 
 
 def agent_title(source: sf.Source) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import wiki_lib as wl
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -52,12 +53,12 @@ def recognises(head: bytes) -> bool:
     return b'"session_meta"' in head or b'"payload"' in head or b'"record_type"' in head or b'"instructions"' in head
 
 
-def session_of(source: sf.Source, head: bytes) -> sf.Owner:
+def session_of(source: sf.Source, head: Callable[[], bytes]) -> sf.Owner:
     """A subagent's rollout belongs to the session of its parent. A review may have no other file than its own
     (`codex exec review`): then it is that session."""
     match = _ID.search(source.path) or _STEM.search(source.path)
     named = match[1] if match else source.path.rsplit("/", 1)[-1].removesuffix(".jsonl")
-    meta = _first_meta(head)
+    meta = _first_meta(head())
     own = _text(meta.get("id")) or named
     parent = _parent(meta)
     if parent and parent != named:
