@@ -13,7 +13,7 @@ from two_machines import History
 
 settle = importlib.import_module("wiki-settle")
 
-SEEDS = int(os.environ.get("MEMEX_SEEDS", "20"))         # more by hand: MEMEX_SEEDS=500 scripts/run-tests.sh tests/...
+SEEDS = int(os.environ.get("MEMEX_SEEDS", "20"))         # more by hand: MEMEX_SEEDS=500 .venv/bin/python -m pytest -n 2 ...
 SEED_FROM = int(os.environ.get("MEMEX_SEED_FROM", "0"))
 
 
