@@ -245,6 +245,10 @@ class Run:
     failures: int = 0
     taken: set[str] = field(default_factory=set)                 # names given to transcripts in this run
 
+    @functools.cached_property
+    def machine(self) -> str:
+        return self.wiki.machine
+
     def left_out(self, known: dict, source: sf.Source) -> bool:
         """True for a session that is not to be mined: ours, excluded, headless, or of another wing than --project."""
         if known.get("own"):
@@ -277,7 +281,7 @@ class Run:
     def writes(self, out: Outcome, wing: str) -> Iterable[wl.Write]:
         """The edits that put a transcript's files on disk."""
         path = out.path or self.free_path(wl.conversation_path(wing, out.day, out.first_prompt, out.group.session), out)
-        meta = {**out.meta, "wing": wing, "machine": out.meta.get("machine") or self.wiki.machine}
+        meta = {**out.meta, "wing": wing, "machine": out.meta.get("machine") or self.machine}
         for source, entry in out.entries.items():
             self.state[source] = {**entry, "path": path}
         why = f"{meta['messages']} messages, {out.reason}"
@@ -289,7 +293,7 @@ class Run:
 
     def free_path(self, path: str, out: Outcome) -> str:
         """The path, with four digits more of the session's id where another session has it."""
-        if path in self.taken or (self.wiki.root / path).exists():
+        if path in self.taken or os.path.exists(os.path.join(self.wiki.root, path)):
             ident = out.group.session
             path = path.removesuffix(f"-{wl.id8(ident)}.md") + f"-{wl.id8(ident, 12)}.md"
         self.taken.add(path)

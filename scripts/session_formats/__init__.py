@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+import functools
 import importlib
 import json
 import os
@@ -104,6 +105,7 @@ class Reading:
     memory: dict[str, Any] = field(default_factory=dict)   # what parse() must be given again at `restart`
 
 
+@functools.cache
 def module(name: str) -> Any:
     """The format module of a Source.format."""
     return importlib.import_module(f"session_formats.{name}")

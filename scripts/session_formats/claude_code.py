@@ -370,10 +370,20 @@ class _Reader:
         reading = self.reading
         if not reading.title:
             for leaf, title in self.summaries.items():       # most summaries are of other sessions
-                if re.search(rb'"uuid":\s*"' + re.escape(leaf.encode("utf-8", "replace")) + rb'"', data):
+                if _is_a_record(leaf.encode("utf-8", "replace"), data):
                     reading.title = title
         if not self.start and not self.agent and self.first_session != self.session and _UUID.fullmatch(self.session):
             reading.forked_from = self.first_session      # the records of the session it was resumed from come first
+
+
+def _is_a_record(ident: bytes, data: bytes) -> bool:
+    """Does a record of the file have this id? (Many may only refer to it.)"""
+    at = data.find(ident) if ident else -1
+    while at >= 0:
+        if data[max(0, at - 12):at].replace(b" ", b"").endswith(b'"uuid":"'):
+            return True
+        at = data.find(ident, at + 1)
+    return False
 
 
 def _typed(r: dict) -> bool:
