@@ -70,7 +70,8 @@ class History:
         machine = self.random.choice(self.machines)
         acts = ([self.add_bullet] * 4 + [self.reword_bullet, self.drop_bullet, self.add_section] + [self.verify] * 3
                 + [self.widen] * 2 + [self.create] * 2 + [self.move_to_archive] * 2 + [self.archive, self.restore]
-                + [self.stage] * 2 + [self.promote, self.reject, self.edit_proposal] + [self.mine] * 4
+                + [self.stage] * 2 + [self.promote, self.reject, self.edit_proposal]
+                + [self.mine] * (4 if self.seed % 2 else 0)      # without conversations a sync has one program less to start
                 + [self.remember] * 2 + [self.write_prose] + [self.sync] * 3)
         self.random.choice(acts)(machine)
 
