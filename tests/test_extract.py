@@ -99,6 +99,20 @@ def test_codex_is_mined_the_same_way(home, mine):
     assert [(m.role, m.text) for m in found.read().said] == [("user", "Make it blue"), ("assistant", "It is blue.")]
 
 
+def test_what_is_kept_of_tools_is_set_in_wiki_yaml(home, mine):
+    """M2"""
+    c = sessions.Claude(home.claude).user("Go").assistant("Right.").bash("ls", "a\nb\nc")
+    c.answer(c.use("WebFetch", url="https://example.org"), "The page says hello.")
+    c.write()
+    home.wiki.mkdir()
+    (home.wiki / "wiki.yaml").write_text(
+        "extract-sessions: {max_bash_output_lines: 1, keep_full_output_tools: [Bash, WebFetch]}\n")
+    mine()
+    assert only(home).read().said[1].tools == (
+        "- **Bash** `ls`\n  ```text\n  a\n  … 2 more lines\n  ```",
+        "- **WebFetch** `https://example.org`\n  ```text\n  The page says hello.\n  ```")
+
+
 def test_secrets_reach_no_file(home, mine):
     key = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
     c = sessions.Claude(home.claude).user(f"Use {key} here").assistant(f"I use {key}.").bash(f"curl -H {key}", f"ok {key}")

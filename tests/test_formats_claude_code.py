@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+import json
+import random
+
 import session_formats as sf
 import sessions
 from session_formats import claude_code
@@ -250,3 +253,23 @@ def test_whose_words_a_file_holds(tmp_path):
     assert owner("agent-a1f3.jsonl", "agent") == sf.Owner("from-inside", "a1f3")
     assert owner(f"{session}/subagents/agent-a1f3.jsonl", "agent") == sf.Owner(session, "a1f3")
     assert owner(f"{session}/subagents/workflows/w1/agent-b2.jsonl", "agent") == sf.Owner(session, "b2")
+
+
+def test_records_of_any_shape_cost_only_themselves():
+    """M6"""
+    dice, odd = random.Random(7), [None, True, 0, "", "x", [], {}, [[]], [None], {"type": None}, {"type": "text", "text": 5}]
+
+    def bent(value):
+        if dice.random() < 0.08:
+            return dice.choice(odd)
+        if isinstance(value, dict):
+            return {k: bent(v) for k, v in value.items() if dice.random() > 0.03}
+        return [bent(v) for v in value] if isinstance(value, list) else value
+
+    for _ in range(150):
+        c = chat().user([{"type": "text", "text": "Go"}, {"type": "image"}]).assistant("Right.").bash("ls", "a")
+        c.queue("more").title("T").assistant({"type": "thinking", "thinking": "x"}, "Text", isSidechain=True)
+        c.record("attachment", attachment={"type": "queued_command", "prompt": "again", "commandMode": "prompt"})
+        c.lines = [json.dumps(bent(json.loads(line))) for line in c.lines]
+        c.user("Still here")
+        assert read(c).main[-1].text == "Still here"

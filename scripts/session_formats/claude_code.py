@@ -128,7 +128,7 @@ class _Reader:
         self.first_on_line, self.line_at = at != self.line_at, at
         if handler:
             handler(record, at)
-        elif kind not in QUIET:
+        elif str(kind) not in QUIET:
             self.reading.unknown[str(kind)] += 1
 
     # --- facts
@@ -171,7 +171,7 @@ class _Reader:
             return self.agent
         if not r.get("isSidechain"):
             return ""
-        known = r.get("agentId") or self.chain.get(r.get("parentUuid") or "")
+        known = r.get("agentId") or self.chain.get(str(r.get("parentUuid")))
         line = known if isinstance(known, str) else wl.id8(str(r.get("uuid")))
         self.chain[str(r.get("uuid"))] = line
         self.reading.agents.setdefault(line, [])
@@ -201,7 +201,7 @@ class _Reader:
         self.facts(r)
         line = self.agent or (self.line_of(r) if r.get("isSidechain") else "")
         model = message.get("model")
-        if model not in self.reading.models and isinstance(model, str) and model != "<synthetic>" and not line:
+        if isinstance(model, str) and model not in self.reading.models and model and model != "<synthetic>" and not line:
             self.reading.models[model] = None
         content = message.get("content")
         texts: list[str] = []
@@ -320,10 +320,7 @@ class _Reader:
     def queue_operation(self, r: dict, offset: int) -> None:
         if r.get("operation") not in ("enqueue", "popAll"):
             return
-        content = r.get("content")
-        blocks = content if isinstance(content, list) else [content]
-        text = said([b if isinstance(b, str) else b.get("text") or f"[{b.get('type')}]" if isinstance(b, dict) else ""
-                     for b in blocks])
+        text = said(texts_of(r.get("content")))
         if not text or self.agent:
             return
         self.facts(r)
@@ -346,9 +343,7 @@ class _Reader:
             self.notice(r, self.line_of(r), prompt, offset)
         if given.get("commandMode") == "task-notification" or r.get("isMeta") or not _typed(given):
             return
-        blocks = prompt if isinstance(prompt, list) else [prompt]
-        if text := said([b if isinstance(b, str) else str(b.get("text") or "[image]") if isinstance(b, dict) else ""
-                         for b in blocks]):
+        if text := said(texts_of(prompt)):
             self.prompt(r, self.line_of(r), text, offset)
 
     def deliver(self, text: str) -> None:
@@ -391,6 +386,18 @@ def _typed(r: dict) -> bool:
     origin = r.get("origin")
     kind = origin.get("kind") if isinstance(origin, dict) else None
     return (kind is None or kind == "human") and r.get("promptSource") != "system"
+
+
+def texts_of(content: Any) -> list[str]:
+    """The texts of a queued prompt: a string, or blocks of text and images."""
+    texts = []
+    for block in content if isinstance(content, list) else [content]:
+        if isinstance(block, dict):
+            text = block.get("text")
+            texts.append(text if isinstance(text, str) else "[image]" if block.get("type") == "image" else "")
+        elif isinstance(block, str):
+            texts.append(block)
+    return texts
 
 
 def said(texts: list[str]) -> str:

@@ -211,7 +211,7 @@ class _Reader:
                 self.say("assistant", at, text, "event")
         elif kind == "thread_name_updated":
             self.reading.title = _text(p.get("thread_name")) or self.reading.title
-        elif kind not in _QUIET:
+        elif str(kind) not in _QUIET:
             self.reading.unknown[f"event {kind}"] += 1
 
     def item(self, p: dict, at: str) -> None:
@@ -224,7 +224,7 @@ class _Reader:
             self.waiting.discard(_text(p.get("call_id")))
             if call := self.calls.get(_text(p.get("call_id"))):
                 self.tools.answer(call, output_text(p.get("output")))
-        elif kind not in _QUIET:
+        elif str(kind) not in _QUIET:
             self.reading.unknown[f"item {kind}"] += 1
 
     def message(self, p: dict, at: str) -> None:
