@@ -2,8 +2,9 @@
 # Usage: wiki-cron.sh
 #
 # Prints the crontab lines that keep this wiki, for you to add with `crontab -e`: transcripts every hour (no model, so that
-# nothing is deleted upstream before it was read), the whole job every night, the long checks once a week. The minute is
-# this machine's own, so that several machines do not push at the same moment.
+# nothing is deleted upstream before it was read), the whole job every night, the long checks once a week, and after each
+# the sync (it commits, and pushes only to a remote you named). The minute is this machine's own, so that several machines
+# do not push at the same moment.
 . "$(dirname "$0")/wiki_lib.sh"
 
 case ${1:-} in
@@ -20,5 +21,5 @@ job="WIKI_DIR=$(quoted "$WIKI_DIR") $(quoted "$SCRIPTS")"
 say "# memex: the memory in $WIKI_DIR"
 say "PATH=$PATH"
 say "$minute * * * *  $job/mine-conversations.sh --extract-only"
-say "$minute 3 * * 1-6  $job/wiki-maintain.sh"
-say "$minute 3 * * 0  $job/wiki-maintain.sh --full"
+say "$minute 3 * * 1-6  $job/wiki-maintain.sh; $job/wiki-sync.sh full"
+say "$minute 3 * * 0  $job/wiki-maintain.sh --full; $job/wiki-sync.sh full"

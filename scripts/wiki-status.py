@@ -46,8 +46,7 @@ def costs(wiki: wl.Wiki) -> dict[str, float]:
 
 def own_sessions(wiki: wl.Wiki) -> int:
     """Conversations that hold a prompt of our own: must be 0."""
-    from wiki_model import QUESTION_MARK
-    return sum(QUESTION_MARK in (wiki.text(p) or "") for p in wiki.files("conversations"))
+    return sum(wl.QUESTION_MARK in (wiki.text(p) or "") for p in wiki.files("conversations"))
 
 
 def status(wiki: wl.Wiki) -> dict:
@@ -74,7 +73,7 @@ def wings(wiki: wl.Wiki) -> str:
     sizes: dict[str, list[int]] = {}
     for path in wiki.files("conversations"):
         sizes.setdefault(path.split("/")[1], []).append((wiki.root / path).stat().st_size)
-    lines = [f"  {wing:<32} {len(found):>5} conversations  {sum(found) / 1e6:>8.1f} MB"
+    lines = [f"  {wing:<32} {number(len(found), 'conversation'):>18}  {sum(found) / 1000:>8.0f} kB"
              for wing, found in sorted(sizes.items(), key=lambda item: -sum(item[1]))]
     return "\n".join([
         "Wings found:", *lines, "",
@@ -83,18 +82,23 @@ def wings(wiki: wl.Wiki) -> str:
         "and remove its folder under conversations/."])
 
 
+def number(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def closing(log: str, seconds: int, staged: int) -> str:
     """The words a run ends with, from the lines its phases printed: what was mined, what waits, what was deferred."""
     lines = log.splitlines()
     mined = [line for line in lines if re.match(r"write conversations/\S+: \d+ messages", line)]
     new_pages = [line for line in lines if re.match(r"(staged|refreshed) staging/", line)]
     deferred = [line for line in lines if re.match(r"(\S+: )?deferred\b", line)]
-    said = [f"mined {len(mined)} sessions" if mined else "no new sessions"]
+    said = [f"mined {number(len(mined), 'session')}" if mined else "no new sessions"]
     if new_pages:
-        said.append(f"staged {len(new_pages)} pages")
+        said.append(f"staged {number(len(new_pages), 'page')}")
     out = [f"{', '.join(said)}; {seconds} s"]
     if staged:
-        out.append(f"{staged} pages wait for your yes: {REVIEW_COMMAND}, then --promote ID or --reject ID --reason WHY")
+        out.append(f"{number(staged, 'page')} {'waits' if staged == 1 else 'wait'} for your yes: "
+                   f"{REVIEW_COMMAND}, then --promote ID or --reject ID --reason WHY")
     return "\n".join(out + deferred)
 
 

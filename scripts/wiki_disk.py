@@ -437,16 +437,23 @@ class Wiki:
                     time.sleep(1)
         return False
 
+    def _has_something(self, path: str) -> bool:
+        """Is there a file to commit at or below `path`, or one that git still knows there?"""
+        full = self.root / path
+        if full.is_dir():
+            return any(p.is_file() for p in full.rglob("*")) or bool(self.git("ls-files", "--", path))
+        return full.exists() or bool(self.git("ls-files", "--", path))
+
     def _commit(self, paths: Sequence[str], subject: str, body: str) -> bool:
-        known = set(self.git("ls-files", "-z", "--", *paths).split("\0"))
-        wanted = [p for p in dict.fromkeys(paths)
-                  if (self.root / p).exists() or p in known or any(k.startswith(p + "/") for k in known)]
+        wanted = [p for p in dict.fromkeys(paths) if self._has_something(p)]
         if not wanted:
             return False
         self.git("add", "-A", "--", *wanted)
         if not self.git("diff", "--cached", "--name-only", "--", *wanted).strip():
             return False
-        self.git("commit", "-q", "--no-verify", "-m", subject, *(["-m", body] if body else []), "--", *wanted)
+        # Unsigned: under cron nobody is there to unlock a key.
+        message = ["-m", subject, *(["-m", body] if body else [])]
+        self.git("-c", "commit.gpgSign=false", "commit", "-q", "--no-verify", *message, "--", *wanted)
         return True
 
     # --- birth

@@ -83,7 +83,7 @@ def test_else_from_git(wiki, run_script, git, home):
 
 def test_a_page_written_by_hand_gains_the_fields_it_lacks_and_keeps_its_body(wiki, run_script, home):
     """M36: required fields; the body of a person's page is byte for byte what it was."""
-    body = "# Queues at work\n\nOne queue a tenant.  \n\nNever two, because the order between them is lost to every reader that follows.\n"
+    body = "# Queues at work\n\nOne queue a tenant.  \n\nNever two, because every reader would lose the order between them.\n"
     path = wiki("---\nmine: kept\nconfidence: certain\n---\n" + body, "wiki/decisions/queues.md")
     run_script("wiki-hygiene.py", env=DAY)
     found = wl.parse_page("x", path.read_text())

@@ -257,7 +257,7 @@ def test_a_wiki_dir_that_is_a_file_is_one_clear_line(home):
 
 
 def test_a_second_batch_run_is_busy_and_the_lock_dies_with_its_holder(home):
-    code = f"import sys; sys.path.insert(0, {str(wl.SCRIPTS)!r}); import wiki_disk, time\nwith wiki_disk.run_lock(): print('held', flush=True); time.sleep(60)"
+    code = f"{FRAME}import time\nwith wl.run_lock(): print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code], env=home.environ, stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "held\n"
     with pytest.raises(wl.Busy), wl.run_lock():

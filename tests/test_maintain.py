@@ -134,7 +134,8 @@ def test_an_unknown_option_is_a_usage_error_of_one_line(run_script, name):
 
 def test_a_second_instance_leaves_with_75_silently_without_a_terminal(home, run_script):
     """M40."""
-    code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import wiki_disk, time\nwith wiki_disk.run_lock(): print(1, flush=True); time.sleep(60)"
+    hold = "import wiki_disk, time\nwith wiki_disk.run_lock(): print(1, flush=True); time.sleep(60)"
+    code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); {hold}"
     holder = subprocess.Popen([sys.executable, "-c", code], env=home.environ, stdout=subprocess.PIPE)
     try:
         holder.stdout.readline()
@@ -227,8 +228,8 @@ def test_the_crontab_printer_names_the_hourly_the_nightly_and_the_weekly_job(run
     jobs = [line for line in lines if re.match(r"\d", line)]
     assert [re.search(r"scripts'(/.*)", job)[1] for job in jobs] == [
         "/mine-conversations.sh --extract-only",
-        "/wiki-maintain.sh",
-        "/wiki-maintain.sh --full",
+        "/wiki-maintain.sh; WIKI_DIR='/tmp/my wiki \\%' '" + str(SCRIPTS) + "'/wiki-sync.sh full",
+        "/wiki-maintain.sh --full; WIKI_DIR='/tmp/my wiki \\%' '" + str(SCRIPTS) + "'/wiki-sync.sh full",
     ]
     assert all("WIKI_DIR='/tmp/my wiki \\%'" in job for job in jobs)
 

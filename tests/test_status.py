@@ -77,6 +77,6 @@ def test_the_closing_words_count_what_was_mined_and_staged_and_repeat_what_was_d
            "deferred: 4 conversations: the run's budget of 1 USD is spent\n")
     words = script("wiki-status").closing(log, 7, 3)
     assert words.splitlines() == [
-        "mined 1 sessions, staged 1 pages; 7 s",
+        "mined 1 session, staged 1 page; 7 s",
         "3 pages wait for your yes: scripts/wiki-staging.py --list, then --promote ID or --reject ID --reason WHY",
         "deferred: 4 conversations: the run's budget of 1 USD is spent"]
