@@ -95,16 +95,15 @@ short_version fix_is fix_for
 the_(one-sentence|one-line|two|fix:)
 both_(are|were|have|use|mean|work|need|can|of|losses|sides|halves|results|bugs|fixes|changes|cases|options|paths_are)
 (nice|good|bad|real|known|possible|likely|expected|actual|desired|current|new|old|remaining|minor|final)_ behavior* behaviour*
-(change|changes|scope|impact|effort|risk|cost|why|how|what|where|when|result|results|output|effect|trigger|symptom|setup|usage|example):
-(examples|purpose|approach|design|decision|layout|structure|state|verdict|severity|confidence|evidence|repro|context|background|pros|cons):
-(upside|downside|trade-off|tradeoff|alternative|alternatives|resolution|mitigation|implication|implications|consequence|conclusion|rationale):
-(reasoning|motivation):
+(change|changes|scope|impact|effort|how|what|where|when|result|results|output|setup|example):
+(examples|approach|layout|structure|state|verdict|severity|confidence|evidence|repro|pros|cons):
+(alternative|alternatives|resolution|mitigation):
 """
 
 # The writer speaks of themselves or of the two of them.
 SELF = """
 i i'm i’m i'll i’ll i've i’ve i'd i’d me my mine myself let's let’s let_me lemme we'll we’ll
-we_(can|could|should|need|want|have|did|agreed|just|only)
+we_(can|could|need|want|have|did|just)
 we_(discussed|are_going|already|also) we're_going we've we’ve we'd
 """
 
@@ -122,7 +121,7 @@ BOUND = """
 this these those
 as_(above|below|follows|mentioned|noted|discussed|described|requested)
 (see|listed|described|mentioned|shown|noted|outlined)_(above|below|earlier|here)
-above below earlier so_far previously the_following right_now just_now at_this_point in_flight next_step
+so_far the_following right_now just_now at_this_point in_flight next_step
 the_other_(two|three|one|ones|side|half)
 the_other_(finding|findings|option|options) option_(%|[a-d])
 (finding|comment|point|claim|item|step|phase|task|batch|slice|review)_%
@@ -133,8 +132,29 @@ tranche still_open remaining_(work|gap|item|issue|piece)* not_yet todo tbd
 worth_(flagging|noting|knowing|a|doing|mentioning|it|keeping|fixing|confirming)
 worth_(checking|considering|calling) in_this_(repo|session|pass|round)
 the_(review|memo|plan|issue|audit|spec|doc|brief|ticket)_(says|said|asks|asked|notes|lists|claims)
-the_(diff|patch|commit|pr|branch) since_the_(review|last) no_action post-fix pre-fix here yet currently today as_of_now
-at_the_moment symptom strong_signal obvious_(addition|next|fix|follow-up) the_new the_old such_(a|an) they'd while_we're
+the_(diff|patch|commit|pr|branch) since_the_(review|last) no_action post-fix pre-fix as_of_now the_(pr|branch|diff)_(comment|review)*
+at_the_moment strong_signal obvious_(addition|next|fix|follow-up) they'd while_we're
+"""
+
+# Words that often need the moment they were said in, but not always: each costs a little.
+DATED = """
+here yet currently today the_new the_old symptom such_(a|an) above below earlier previously now still already any_more anymore
+"""
+
+# Talk about the work of reviewing and changing rather than about the thing.
+WORKSHOP = """
+reviewer reviewers finding findings nit nits comment comments pr_#% prs pull_request commit_`~` copilot codex_review smoke_test
+smoke_tests follow-up this_pr rebase rebased stash stashed worktree doc_comment docstring nolint changelog task_% phase_% test_case
+"""
+
+# What a follow-up sentence may open with when it is kept together with the sentence it leans on.
+FOLLOWS = """
+it its it's they their that that's so therefore otherwise instead both neither this these
+"""
+
+DECISION = """
+we_(decided|chose|agreed|settled|rejected|picked|opted|stayed|stay|dropped) decided_(to|on|against) (was|were)_(rejected|chosen|decided)
+the_decision decision: chosen_because chose settled_on
 """
 
 # A guess, a wish, a plan.

@@ -11,8 +11,8 @@ import re
 
 from summaries import cue_words as words
 
-SHORTEST_WORDS = 6            # content words; fewer is a label, not a memory
-SHORTEST, LONGEST = 40, 300   # characters
+SHORTEST_WORDS = 5            # content words; fewer is a label, not a memory
+SHORTEST, LONGEST = 40, 340   # characters
 SHORTEST_RULE_WORDS, SHORTEST_RULE = 2, 18   # a person's own rule may be short: "always use uv"
 MOST_CODE = 0.5               # share of a sentence that may be code, paths and symbols
 
@@ -32,7 +32,7 @@ def any_of(listed: str, before: str = r"(?<![\w-])", after: str = r"(?![\w-])") 
 
 _START = r"^[\"'“(]?"
 _POINTS_BACK = any_of(words.POINTS_BACK, _START)
-_BARE_NOUN = any_of(words.BARE_NOUNS, _START + r"the\s", r"(?!-?\w)(?!\s`|\s(?-i:[A-Z])|\sof\s(?:the\s)?(?:`|(?-i:[A-Z])))")
+_BARE_NOUN = any_of(words.BARE_NOUNS, _START + r"the\s", r"(?!-?\w)(?!\s`|\s(?-i:[A-Z])|\sof\s(?!this|that|these|those|it\b)\w?)")
 _TURNS = any_of(words.TURNS, _START, r"(?![\w'’-])")
 _SELF, _ADDRESS, _BOUND = any_of(words.SELF), any_of(words.ADDRESS), any_of(words.BOUND, after=r"(?![\w])")
 _HEDGES, _STATUS, _PRAISE = any_of(words.HEDGES), any_of(words.STATUS), any_of(words.PRAISE)
@@ -96,26 +96,37 @@ def refused(text: str, by_user: bool = False) -> str:
     """Why a sentence cannot be kept as it stands, in a word; '' when it can."""
     if not (SHORTEST_RULE if by_user else SHORTEST) <= len(text) <= LONGEST:
         return "length"
+    if len(wl.content_words(re.sub(r"`[^`]*`", " code ", text))) < (SHORTEST_RULE_WORDS if by_user else SHORTEST_WORDS):
+        return "short"
+    return refused_anywhere(text) or (refused_of_user(text) if by_user else refused_of_assistant(text))
+
+
+def refused_anywhere(text: str) -> str:
+    """Why a piece of text is no whole, clean statement, whoever said it."""
     if re.search(r"\?(?:[\"'”)]*\s|[\"'”)]*$)", re.sub(r"`[^`]*`", "", text)):
         return "question"
     if _ENDS.search(text):
         return "unfinished"
     if _LITTER.search(text):
         return "litter"
-    if len(wl.content_words(re.sub(r"`[^`]*`", " x ", text))) < (SHORTEST_RULE_WORDS if by_user else SHORTEST_WORDS):
-        return "short"
     if code_share(text) > MOST_CODE:
         return "code"
     if text.count("(") != text.count(")") or text.count("`") % 2 or text.count('"') % 2:
         return "unbalanced"
-    return refused_of_user(text) if by_user else refused_of_assistant(text)
+    return ""
 
 
 def refused_of_assistant(text: str) -> str:
-    body, bare = _LEAD.sub("", text), without_code(text)
+    body = _LEAD.sub("", text)
     for reason, pattern in (("points back", _POINTS_BACK), ("points back", _BARE_NOUN), ("turns", _TURNS)):
         if pattern.search(text) or pattern.search(body):
             return reason
+    return unfit(text) or ("points back" if leans(without_code(text)) else "")
+
+
+def unfit(text: str) -> str:
+    """Why an assistant's sentence is talk rather than memory, wherever it stands."""
+    body, bare = _LEAD.sub("", text), without_code(text)
     for reason, pattern in (("self", _SELF), ("address", _ADDRESS), ("bound", _BOUND), ("hedge", _HEDGES), ("praise", _PRAISE),
                             ("status", _STATUS), ("status", _TESTED)):
         if pattern.search(bare):
@@ -124,7 +135,15 @@ def refused_of_assistant(text: str) -> str:
         return "plan"
     if not _FINITE.search(without_code(body)):
         return "no verb"
-    return "points back" if leans(bare) else ""
+    return ""
+
+
+_FOLLOWS = any_of(words.FOLLOWS, "^", r"(?![\w'’-])")
+
+
+def may_follow(text: str) -> bool:
+    """Can a sentence that leans on the one before it be kept together with it?"""
+    return bool(_FOLLOWS.match(text)) and not refused_anywhere(text) and not unfit(text)
 
 
 _RULES, _CHATTER, _CHATTER_OPENS = any_of(words.RULES), any_of(words.CHATTER), any_of(words.CHATTER_OPENS, "^")
@@ -190,6 +209,8 @@ def hall_scores(text: str, by_user: bool = False) -> tuple[tuple[str, float], ..
     if by_user:
         return (("preference", 3.0),) if _RULES.search(bare) else ()
     found: dict[str, float] = {}
+    if decides(text):
+        found["fact"] = 3.4                            # a decision that stands
     if hits := len(_DISCOVERY.findall(bare)) + len(_BREAKS.findall(bare)):
         found["discovery"] = 1.3 + 0.6 * min(hits, 3)
     if hits := len(_ADVICE.findall(bare)):
@@ -198,9 +219,27 @@ def hall_scores(text: str, by_user: bool = False) -> tuple[tuple[str, float], ..
         found["event"] = 1.8
     if (commands := len(_COMMAND.findall(text))) and _TOOL_VERBS.search(bare):
         found["tooling"] = 1.4 + 0.4 * min(commands, 2)
-    if _FACT.search(bare):
+    if _FACT.search(bare) and "fact" not in found:
         found["fact"] = 1.2 + 0.4 * min(2, explains(bare))
     return tuple(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+_DECISION, _DATED, _WORKSHOP = any_of(words.DECISION), any_of(words.DATED), any_of(words.WORKSHOP)
+
+
+def decides(text: str) -> bool:
+    """Does a sentence state what was decided, or what was rejected and why?"""
+    return bool(_DECISION.search(without_code(text)))
+
+
+def dated(text: str) -> int:
+    """How many words tie a sentence to the moment it was said."""
+    return len(_DATED.findall(without_code(text)))
+
+
+def workshop(text: str) -> int:
+    """How much a sentence speaks of reviewing and changing rather than of the thing itself."""
+    return len(_WORKSHOP.findall(text)) + bool(re.match(r"`?Test[A-Z_]", text))
 
 
 def explains(text: str) -> int:

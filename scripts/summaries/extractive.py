@@ -5,18 +5,20 @@ import wiki_lib as wl
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from summaries import cues
 from summaries.sentences import Sentence, own_words, sentences
 from summaries.topics import Rooms, choose_topics
 
 MOST_BULLETS = 15             # a summary longer than this is read by nobody
-MOST_OF_A_HALL = 5
-KEEP_SCORE = 5.0              # below this a sentence is not worth a reader's time
-FEW_SCORE, FEW = 4.2, 2       # unless the session has hardly any other
+MOST_OF_A_HALL = 8
+KEEP_SCORE = 3.8              # below this a sentence is not worth a reader's time
+FEW_SCORE, FEW = 3.3, 3       # unless the session has hardly any other
+LONGEST_PAIR = 330            # characters of a sentence together with the one that leans on it
 USER_SCORE = 3.5              # a person's own rule needs less
 ALIKE = 0.6                   # share of content words at which two sentences say the same
+REPORTED, NARRATED, LAST_WORD = 0.6, -1.6, 0.3   # what a report to the person, talk between calls, the last report is worth
 SUMMARY_SENTENCES = 4         # after the one that says what was asked
 
 
@@ -78,11 +80,13 @@ def answers(messages: Sequence[wl.Message]) -> dict[str, float]:
         rest = messages[number + 1:]
         after = next((m.role for m in rest if m.text.strip()), "user")
         works_on = bool(message.tools) or (bool(rest) and rest[0].role == "assistant" and bool(rest[0].tools))
-        weight[message.id] = 0.6 if after == "user" and not works_on else -1.6
+        weight[message.id] = REPORTED if after == "user" and not works_on else NARRATED
         if works_on and len(message.text) > 1500:
             weight[message.id] = 0.0                      # a report that went on working
         if after == "user" and works_on:
             weight[message.id] = 0.2
+    if weight and (last := list(weight)[-1]):
+        weight[last] += LAST_WORD
     return weight
 
 
@@ -96,10 +100,29 @@ def rank(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> list[
         text = own_words(message.text) if message.role == "user" else message.text
         if not text or message.role not in ("user", "assistant"):
             continue
+        before: Candidate | None = None
         for sentence in sentences(text):
-            if candidate := judge(sentence, message, weight.get(message.id, 0.0), asked, len(found)):
+            candidate = judge(sentence, message, weight.get(message.id, 0.0), asked, len(found))
+            if candidate is None and before and not sentence.first and message.role == "assistant":
+                candidate = together(before, sentence, message, weight.get(message.id, 0.0), asked)
+                if candidate:
+                    found[-1] = candidate
+                before = None
+                continue
+            if candidate:
                 found.append(candidate)
+            before = candidate
     return found
+
+
+def together(before: Candidate, sentence: Sentence, message: wl.Message, weight: float, asked: frozenset[str]
+             ) -> Candidate | None:
+    """A sentence that leans on the one before it ('It does not undo a migration, so ...'), kept with that one."""
+    text = f"{before.text} {sentence.text}"
+    if len(text) > LONGEST_PAIR or before.text[-1] not in ".!`)" or not cues.may_follow(sentence.text):
+        return None
+    both = judge(Sentence(text), message, weight, asked, before.place)
+    return both and replace(both, score=max(both.score, before.score), hall=before.hall)
 
 
 def judge(sentence: Sentence, message: wl.Message, weight: float, asked: frozenset[str], place: int) -> Candidate | None:
@@ -126,7 +149,9 @@ def salience(text: str, sentence: Sentence, words: frozenset[str], asked: frozen
     score += 0.4 if 70 <= len(text) <= 230 else -0.3 if len(text) > 260 else 0.0
     score -= 1.2 * max(0.0, cues.code_share(text) - 0.25)
     score -= 0.5 if re.search(r"\b(?:we|our|us|you|your)\b", text, re.I) else 0.0
-    score -= 0.5 if re.search(r"\b(?:now|currently|still|already|today)\b", text) else 0.0
+    score += 1.0 if cues.decides(text) else 0.0
+    score -= 0.35 * min(3, cues.dated(text)) + 0.9 * min(2, cues.workshop(text))
+    score -= 0.7 if re.match(r"(?:If|Even if|Whether)\b", text) else 0.0
     score -= 0.6 if not sentence.first and not sentence.item and re.match(r"(?:The|A|An|There)\b", text) else 0.0
     score -= 0.4 * len(re.findall(r"→|\b\w+\.\w+:\d+", text))
     score -= 2.0 if cues.has_code_lead(text) else 0.0
