@@ -19,8 +19,8 @@ content data debug debugging default design detection dev development doc docs d
 file fix flow format function generation handling implementation improvement information input integration issue
 item key layer library list local logic loop main management message method migration mode model module name new note
 number output page parser parsing path performance pipeline plan planning policy problem process processing project
-queue refactor refactoring release request response result review rule run script section server service session setup
-state status step storage strategy structure style suite support system task template test testing text tool tooling
+queue refactor refactoring release reporting request response result review rule run script section server service session setup
+state status step storage strategy structure style suite support system task template test testing text tool tooling tracking
 type update usage user validation value version view workflow
 """.split()
 )  # words that do not tell a topic alone: 'retry' tells retry-policy, 'policy' does not
@@ -28,6 +28,9 @@ BROAD = frozenset(
     """
 android ansible authentication aws azure bash c c# c++ caching ci concurrency copilot css database dependencies deployment
 docker encoding formatting frontend backend git github gitlab github-actions go golang html http https installation ios
+benchmarks branches changelog claude claude-code code-review codex commits e2e-tests end-to-end-tests git-history
+github-issues integration-tests issues merge-conflicts merging network prompts pull-requests rebase refactoring
+releases review rewrite smoke-tests stacked-prs tests unit-tests writing
 java javascript json kotlin kubernetes licenses linting linux logging macos markdown metrics networking nextjs node
 nodejs npm orchestration parsing performance php pip python react readme refactoring regex release renaming rest-api
 retries ruby rust scala security shell sql sqlite streaming swift terraform timeouts translation typescript ui unix
@@ -54,13 +57,30 @@ SAME = {  # other names people use for the same thing
     "python": ("py",),
     "golang": ("go",),
 }
+_LITTLE = """all already also always and any are before being but can does each even every first for has have how into its just
+last later like made make need never new not now off old one only other out own per read same see send since some still such than
+that the them then there they this two use used using via was way well were what when where which while who whole will with
+without work would write""".split()
 _LEANING = re.compile(
     r"(?:it|this|that|these|those|they|he|she|but|and|so|or|also|then|there|here|both|instead|however|now|yes|no|"
     r"ok|okay|the (?:above|following|same|latter|former|full picture))\b(?!-)", re.I)  # fmt: skip
+_NARRATES = re.compile(
+    r"(?:[A-Z][\w -]{0,30}: )?(?:(?:also|just|then) )?(?:added|removed|fixed|switched|updated|renamed|moved|refactored|bumped|"
+    r"wired|dropped|extracted|deleted|implemented|simplified|cleaned up|converted|rebased|reverted|introduced|rewrote|"
+    r"committed|pushed|verified|confirmed|addressed|corrected|tightened)\b(?!-)|"
+    r".*(?:\bnow lives? in\b|\bno longer pasted\b|\bmade best-effort\b|\b(?:tests?|suite|build|lint\w*|ci) "
+    r"(?:(?:all|now|still|is|are) )*(?:pass(?:es|ing|ed)?|green|clean|fails?)\b|\b(?:is|are|not|can't be|cannot be) (?:yet )?"
+    r"(?:un)?tested\b|\btest coverage\b|\bthe existing tests?\b)", re.I)  # fmt: skip
+_DATED = re.compile(
+    r"\b(?:now|no longer|not yet|yet to|recently|so far|the (?:pr|branch|reviewer?|ticket|mvp)|this (?:pr|branch|session|change)|"
+    r"per \w+'s|in practice|in scope|stale|existing)\b|#\d+\b|\w\.\w+:\d+|^in \S+/\S+", re.I)  # fmt: skip
 _WORDS = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 _NOT = re.compile(r"\b(?:not|never|no|without|cannot|\w+n't)\b", re.I)
+
+
+EVERYDAY = 0.2  # share of the conversations from which a word is an everyday one
 
 
 @dataclass(frozen=True)
@@ -87,15 +107,27 @@ class Evidence:
 
 def of(conversation: wl.Conversation) -> list[Evidence]:
     """A conversation's facts, discoveries and advice; preferences, events and tooling never make a page, and neither
-    does what cannot be read alone or cites nothing."""
+    does what cannot be read alone, cites nothing, or only tells what was changed."""
     talk = (conversation.path, conversation.date, conversation.wing)
-    return [Evidence(b, *talk) for b in conversation.evidence if b.cites and not leans(b.text)]
+    return [Evidence(b, *talk) for b in conversation.evidence if b.cites and not leans(b.text) and not narrates(b.text)]
 
 
 @functools.lru_cache(maxsize=100_000)
 def leans(text: str) -> bool:
     """The bullet begins by pointing at something said before it."""
     return bool(_LEANING.match(text))
+
+
+@functools.lru_cache(maxsize=100_000)
+def narrates(text: str) -> bool:
+    """The bullet tells what somebody changed, or how the tests stand: true on its day, of no use on a page."""
+    return bool(_NARRATES.match(text))
+
+
+@functools.lru_cache(maxsize=100_000)
+def dated(text: str) -> bool:
+    """The bullet speaks of a moment or of a place in the code that will move: it comes after what lasts."""
+    return bool(_DATED.search(text))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -110,6 +142,9 @@ def stem(word: str) -> str:
 
 _COMPOUND = re.compile(r"[^\W_]+(?:[._/:-]+[^\W_]+)*")
 _SHORTEST_PART = 4  # of a compound, a part this long counts by itself: 'auth' of internal/auth.py, not 'go' of push.go
+
+
+_UNTELLING = GENERIC | frozenset(wl.STOP_WORDS) | {stem(w) for w in (*GENERIC, *wl.STOP_WORDS, *_LITTLE)} | set(_LITTLE)
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -155,13 +190,22 @@ def broad(topic: str) -> bool:
     return topic in BROAD or all(w in BROAD or w in GENERIC for w in topic.split("-"))
 
 
-def speaking_of(topics: Sequence[str], evidence: Iterable[Evidence], main: Collection[str] = ()) -> list[Evidence]:
+def everyday(conversations: Sequence[wl.Conversation]) -> frozenset[str]:
+    """The stems that many of the conversations use: what they share says little ('booking' where all is about bookings)."""
+    speaking = [c for c in conversations if c.evidence]
+    used = Counter(w for c in speaking for w in frozenset().union(*(telling(b.text) for b in c.evidence)))
+    return frozenset(w for w, n in used.items() if n > max(2, EVERYDAY * len(speaking)))
+
+
+def speaking_of(
+    topics: Sequence[str], evidence: Iterable[Evidence], main: Collection[str] = (), everyday: frozenset[str] = frozenset()
+) -> list[Evidence]:
     """The evidence that speaks of one of the topics, with its weight. Order kept.
 
     Beside what names the topic: what shares a telling word with such a bullet and rests on the same message, or stands
-    in the conversations `main` (paths), which are chiefly about it."""
+    in the conversations `main` (paths), which are chiefly about it. `everyday`: stems that tell nothing here."""
     everything = [(e, max((weight(t, e.text) for t in topics), default=0.0)) for e in evidence]
-    own = frozenset(stem(w) for t in topics for w in t.split("-"))
+    own = everyday | {stem(w) for t in topics for w in t.split("-")}
     beside: dict[str, set[str]] = defaultdict(set)  # message -> telling words of the bullets there that name the topic
     chiefly: set[str] = set()
     for one, sure in everything:
@@ -185,7 +229,7 @@ def speaking_of(topics: Sequence[str], evidence: Iterable[Evidence], main: Colle
 
 def telling(text: str) -> frozenset[str]:
     """The stems of a text that say what it is about."""
-    return frozenset(w for w in stems(text) if len(w) > 3 and w not in GENERIC and w not in wl.STOP_WORDS)
+    return frozenset(w for w in stems(text) if len(w) > 2 and w not in _UNTELLING and not w.isdigit())
 
 
 def scattered(topics: Sequence[str], evidence: Sequence[Evidence]) -> bool:

@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 
 from distilling import evidence as ev
 
-MIN_BULLETS = 3  # under this a topic is thin, unless two conversations name it: two lines of one talk are a note
+MIN_BULLETS = 2  # under this a topic is thin: one line is a note
 BROAD_BULLETS = 5  # the same for a whole field such as logging or http
 MIN_CHARACTERS = 200  # the same, in characters of evidence
 OVERLAP = 0.8  # Jaccard of conversations from which two groups are one, and a page covers a group
 SHARED_BULLETS = 0.5  # of the smaller: from here two topics of one group are one page
 SAME_PAGE = 0.6  # the same across groups
+TWICE = 1 / 3  # of a page's bullets may stand on another one too; beyond that the smaller page keeps them
+SHORT = 3  # bullets of a session named after its topic that are about it even without naming it
 FOCUSED = 12  # bullets up to which a session whose first topic this is counts as being about it
+EVERYDAY_SAMPLE = 500  # newest conversations that say which words are everyday ones here
 FIRST_RUN_DAYS = 7  # how far the first run looks back from the newest summarised conversation
 FIRST_RUN_CONVERSATIONS = 20  # but at least over so many
 FIRST_RUN_GROUPS = 30  # what one person reviews on the first morning
@@ -48,10 +51,7 @@ class Subject:
         sure = [e.weight for e in self.evidence]
         if all(map(ev.broad, self.topics)) and sum(w >= 1 for w in sure) < BROAD_BULLETS:
             return False
-        if self.size < MIN_CHARACTERS:
-            return False
-        twice = len({e.path for e in self.evidence if e.weight == 2}) >= 2  # what comes up again is worth a short page
-        return twice or (len(sure) >= MIN_BULLETS and len(self.named) >= 2 and sum(sure) >= MIN_BULLETS)
+        return self.size >= MIN_CHARACTERS and len(sure) >= MIN_BULLETS and max(sure) == 2
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,15 @@ def seen_topics(words: Iterable[str], left_too: bool = True) -> set[str]:
 
 
 def window_start(conversations: Sequence[wl.Conversation], today: datetime.date) -> str:
-    """The day the first run begins with: 7 days before the newest conversation, earlier where that holds under 20."""
+    """The day the first run begins with: 7 days before the newest conversation, earlier where that holds under 20 that
+    say something a page may rest on."""
     days = sorted((c.date for c in conversations), reverse=True)
     if not days:
         return today.isoformat()
     newest = wl.as_date(next((d for d in days if d <= today.isoformat()), days[0])) or today
     week = (newest - datetime.timedelta(days=FIRST_RUN_DAYS)).isoformat()
-    return min(week, days[:FIRST_RUN_CONVERSATIONS][-1])
+    telling = sorted((c.date for c in conversations if c.evidence), reverse=True) or days
+    return min(week, days[:FIRST_RUN_CONVERSATIONS][-1], telling[:FIRST_RUN_CONVERSATIONS][-1])
 
 
 def first_run_day(ledger: Ledger) -> str:
@@ -150,14 +152,15 @@ def plan(
     due = set(topics) if topics else due_topics(conversations, ledger, today, since, first, project)
     history = histories(conversations, due)
     coverage = Coverage(conversations, ledger, pages)
+    everyday = ev.everyday(sorted(conversations, key=lambda c: c.date)[-EVERYDAY_SAMPLE:]) if due else frozenset()
     groups = []
     for cluster in clusters(history):
         behind = {c.path: c for t in cluster for c in history[t]}.values()
         group = TopicGroup(cluster, tuple(sorted(behind, key=lambda c: (c.date, c.path))))
         page, new = coverage.of(group)
         group = replace(group, new=new, page=page)
-        groups.append(replace(group, verdict="covered") if page and not topics else divided(group))
-    return limited(folded(groups), FIRST_RUN_GROUPS if first and limit is None else limit)
+        groups.append(replace(group, verdict="covered") if page and not topics else divided(group, everyday))
+    return limited(apart(folded(groups)), FIRST_RUN_GROUPS if first and limit is None else limit)
 
 
 def histories(conversations: Sequence[wl.Conversation], topics: set[str]) -> dict[str, list[wl.Conversation]]:
@@ -234,15 +237,17 @@ def live_path(page: wl.WikiPage) -> str:
     return modified if page.station == "staging" and modified else "wiki/" + page.path.split("/", 1)[1]
 
 
-def divided(group: TopicGroup) -> TopicGroup:
+def divided(group: TopicGroup, everyday: frozenset[str] = frozenset()) -> TopicGroup:
     """The group with its subjects: topics that rest on the same bullets share a page, what is too thin is listed."""
     everything = [e for c in reversed(group.conversations) for e in ev.of(c)]  # newest first
     made: list[Subject] = []
     for topic in group.topics:
-        found = subject_of(topic, ev.speaking_of([topic], everything))
+        found = subject_of(topic, ev.speaking_of([topic], everything, everyday=everyday))
         if not found.enough and not ev.broad(topic):
-            main = {c.path for c in group.conversations if c.topics[0] == topic and len(c.evidence) <= FOCUSED}
-            found = subject_of(topic, ev.speaking_of([topic], everything, main))
+            main = {c.path for c in group.conversations if len(c.evidence) <= FOCUSED and chief(c) == topic}
+            found = subject_of(topic, ev.speaking_of([topic], everything, main, everyday))
+            if small := {c.path for c in group.conversations if c.path in main and short(c, topic)}:
+                found = joined(found, subject_of(topic, [replace(e, weight=ev.CHIEFLY) for e in everything if e.path in small]))
         home = next((i for i, s in enumerate(made) if shares(found, s)), None)
         if home is None:
             made.append(found)
@@ -253,6 +258,26 @@ def divided(group: TopicGroup) -> TopicGroup:
     full = tuple(s for s in full if s.topics[0] not in odd)
     thin = tuple(t for s in made if not s.enough for t in s.topics)
     return replace(group, subjects=full, thin=thin, scattered=odd, verdict="due" if full else "thin")
+
+
+@functools.lru_cache(maxsize=20_000)
+def _chief(title: str, topics: tuple[str, ...], texts: tuple[str, ...]) -> str:
+    def worth(topic: str) -> float:
+        return 3 * ev.weight(topic, title) + sum(ev.weight(topic, text) for text in texts)
+
+    found = [(worth(t), -i, t) for i, t in enumerate(topics) if not ev.broad(t)]
+    best = max(found, default=(0.0, 0, ""))
+    return best[2] if best[0] else ""
+
+
+def chief(conversation: wl.Conversation) -> str:
+    """The topic a conversation is chiefly about: what its title and its bullets name most; '' when that is no one thing."""
+    return _chief(conversation.title, tuple(conversation.topics), tuple(b.text for b in conversation.evidence))
+
+
+def short(conversation: wl.Conversation, topic: str) -> bool:
+    """A few bullets of a session named after the topic: they are about it, whatever words they use."""
+    return len(conversation.evidence) <= SHORT and ev.weight(topic, conversation.title) > 0
 
 
 def subject_of(topic: str, evidence: Iterable[ev.Evidence]) -> Subject:
@@ -296,6 +321,28 @@ def folded(groups: Sequence[TopicGroup]) -> list[TopicGroup]:
     return out
 
 
+def apart(groups: Sequence[TopicGroup]) -> list[TopicGroup]:
+    """No two pages with much the same bullets: a larger page leaves what it shares to the smaller, more special ones."""
+    order = sorted((len(s.evidence), s.size, g, i) for g, group in enumerate(groups) for i, s in enumerate(group.subjects))
+    taken: set[int] = set()
+    subjects = {(g, i): groups[g].subjects[i] for *_, g, i in order}
+    for *_, g, i in order:
+        subject = subjects[g, i]
+        own = tuple(e for e in subject.evidence if id(e.bullet) not in taken)
+        if len(subject.evidence) - len(own) > TWICE * len(subject.evidence):
+            subjects[g, i] = subject = replace(subject, evidence=own)
+        if subject.enough:
+            taken |= {id(e.bullet) for e in subject.evidence}
+    out = []
+    for g, group in enumerate(groups):
+        mine = [subjects[g, i] for i in range(len(group.subjects))]
+        full = tuple(s for s in mine if s.enough)
+        thin = (*group.thin, *(t for s in mine if not s.enough for t in s.topics))
+        verdict = group.verdict if full or not mine or group.verdict != "due" else "thin"
+        out.append(replace(group, subjects=full, thin=thin, verdict=verdict))
+    return out
+
+
 def repeats(subject: Subject, other: Subject) -> bool:
     """Most of what names the subject's topic is on the other's page."""
     there = {id(e.bullet) for e in other.evidence}
@@ -312,11 +359,12 @@ def taken_in(group: TopicGroup, subject: Subject, other: TopicGroup) -> TopicGro
 
 
 def ranked(evidence: Iterable[ev.Evidence]) -> list[ev.Evidence]:
-    """Best first: names the topic, said in more than one place, newest, more specific."""
+    """Best first: names the topic, will be true tomorrow, said in more than one place, newest, more specific."""
 
     def worth(e: ev.Evidence) -> tuple:
         return (
             -e.weight,
+            ev.dated(e.text),
             -min(len({a.path for a in e.also}), 3),
             _backwards(e.date),
             -specific(e.text),

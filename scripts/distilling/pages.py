@@ -35,23 +35,21 @@ SMALL = frozenset("a an and as at by for from in of on or the to vs with".split(
 DECIDED = re.compile(
     r"\b(?:decided|decision|chose|chosen|opted|settled on|going with|went with|switched (?:to|from)|agreed (?:to|on)|"
     r"we(?:'ll| will) (?:use|keep|go)|in favou?r of|trade-?offs?|replaced \S+ (?:with|by)|"
-    r"preferred? (?:\S+ ){1,3}over)\b", re.I)  # fmt: skip
+    r"preferred? (?:\S+ ){1,3}over|(?:was|were) (?:rejected|ruled out))\b", re.I)  # fmt: skip
 ADVISED = re.compile(
     r"\b(?:should|always|never|avoid|must(?! have)|make sure|ensure|prefer|don't|do not|best|"
     r"use \S+ (?:to|for|when|instead))\b", re.I)  # fmt: skip
 SET_UP = re.compile(
-    r"\b(?:install(?:ed|s)?|versions?|env(?:ironment)? var\w*|\.env|docker\w*|container|ports?|localhost|runners?|"
-    r"workflow|pipeline|cron|pip|npm|brew|apt|uv|conda|node \d+|python \d|ubuntu|debian|macos|windows|linux|ci|"
-    r"deploy\w*|config(?:ur\w+)?|set(?:up| up)|settings?)\b", re.I)  # fmt: skip
+    r"\b(?:install(?:ed|s)?|env(?:ironment)? var\w*|\.env|docker\w*|container|localhost|runners?|"
+    r"workflow|cron|pip|npm|brew|apt|uv|conda|node \d+|python \d|ubuntu|debian|macos|windows|"
+    r"deploy\w*|set(?:up| up)|settings?)\b", re.I)  # fmt: skip
 CUES = {"decision": (0.3, DECIDED), "pattern": (0.35, ADVISED), "environment": (0.5, SET_UP)}
 # The first whose cues reach its share of the bullets is the page's type; else it is a concept.
 LIMITATION = re.compile(
     r"\b(?:cannot|can't|does(?:n't| not) (?:work|support|handle|help)|limit(?:s|ed|ation\w*)?|unless|fails? (?:when|if|on|with)|"
     r"breaks?|not supported|unsupported|too (?:slow|large|many|big)|known issue|workaround)\b", re.I)  # fmt: skip
 REASON = re.compile(r"\b(?:because|since|so that|caus\w+|due to|root|why|means|otherwise|leads? to|results? in)\b", re.I)
-PASSING = re.compile(
-    r"#\d+\b|\b(?:since the|as of|just now|the review|this (?:pr|branch|session)|you|your|line \d+|below|above)\b", re.I
-)
+PASSING = re.compile(r"\b(?:since the|as of|the review|you|your|line \d+|below|above)\b|^(?:bug|root cause|note|issue|fix)\b", re.I)
 FRAGMENT = re.compile(r"(?:more|less|better|worse|not|same|only|still|already|done|fixed|added|updated|bonus|coverage)\b", re.I)
 PATTERN_SECTIONS = ("What", "Why", "Known limitations")
 UNSAID = "Not said in the conversations so far."
@@ -107,7 +105,8 @@ def _word(word: str, at: int, written: str) -> str:
 
 def type_of(topics: Sequence[str], evidence: Sequence[ev.Evidence]) -> str:
     """decision, pattern or environment where the bullets talk like one, else concept."""
-    share = {t: sum(bool(cue.search(e.text)) for e in evidence) / (len(evidence) or 1) for t, (_, cue) in CUES.items()}
+    hits = {t: sum(bool(cue.search(e.text)) for e in evidence) for t, (_, cue) in CUES.items()}
+    share = {t: n / len(evidence) if n > 1 else 0.0 for t, n in hits.items()}  # one line's wording is no type
     advice = sum(e.bullet.hall == "advice" for e in evidence) / (len(evidence) or 1)
     share["pattern"] = share["pattern"] / 2 + advice / 2 if share["pattern"] else 0.0
     found = next((t for t, (least, _) in CUES.items() if share[t] >= least), "concept")
@@ -126,7 +125,7 @@ def stands_alone(evidence: ev.Evidence, topic: str) -> float:
     text = evidence.text.rstrip()
     plain = re.sub(r"`[^`]*`|https?://\S+|\S*/\S+", "", text)
     good = ev.weight(topic, text[:90]) + evidence.weight / 2 + min(len(evidence.also), 2) / 2
-    good -= bool(PASSING.search(text))
+    good -= bool(PASSING.search(text)) + ev.dated(text)
     good += (40 <= len(text) <= 200) + text.endswith((".", "。")) + (evidence.bullet.hall in ("fact", "discovery"))
     return good - 2 * bool(FRAGMENT.match(text)) - text.endswith(":") - (len(plain) < len(text) / 2)
 
