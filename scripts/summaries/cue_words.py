@@ -37,7 +37,7 @@ concern case cases condition assertion assertions mock fixture coverage evidence
 button page
 element component parameter argument flag flags type types class interface dependency dependencies package packages module
 library config
-configuration setup image header headers request requests response retry loop block step steps phase variable object wrapper
+configuration setup image header headers request requests response loop block step steps phase variable object wrapper
 server client app
 application workflow job process environment prompt text content layout style styling screen view panel entry entries item
 items number
@@ -88,7 +88,8 @@ deferred skipped out_of_scope part_of based_on pre-existing separately noted unr
 what_(changed|i|you|it|this|that|we|happened|remains|was)
 (step|phase|option|task|item|part|round|attempt|claim|approach|scenario|case|point|finding|issue|bug|problem|goal|plan|idea|question)_(%|[a-d])
 (high|medium|low|critical|blocker|major|minor|info|severity|priority): fails works passes seems looks appears sounds
-already new if_(yes|no|both|neither|either|true) more less better worse faster slower cheaper earlier later doesn't don't isn't
+the_alternative the_reasoning without_the_block question tradeoff trade-off unreachable total total_~ constitution_check what's what's_(still|left|missing) (to|for)_(get|work)_around_(it|this|that) please you_can_now you_can
+(so|and)_(yes|no|far) if_(yes|no|both|neither|either|true) more less better worse faster slower cheaper earlier later doesn't don't isn't
 can't won't didn't no line_% lines_% takeaway what tests: test: fix: fixes: coverage: docs: bonus* benefit: loses: wins: chosen
 defensive cosmetic existing existing: short_answer
 short_version fix_is fix_for
@@ -138,13 +139,14 @@ at_the_moment strong_signal obvious_(addition|next|fix|follow-up) they'd while_w
 
 # Words that often need the moment they were said in, but not always: each costs a little.
 DATED = """
-here yet currently today the_new the_old symptom such_(a|an) above below earlier previously now still already any_more anymore
+here yet currently today the_new the_old symptom such_(a|an) above below earlier previously now still already will any_more anymore
 """
 
 # Talk about the work of reviewing and changing rather than about the thing.
 WORKSHOP = """
 reviewer reviewers finding findings nit nits comment comments pr_#% prs pull_request commit_`~` copilot codex_review smoke_test
-smoke_tests follow-up this_pr rebase rebased stash stashed worktree doc_comment docstring nolint changelog task_% phase_% test_case
+smoke_tests follow-up assert* testmain the_~_test_(sets|seeds|uses|checks|guards|pins) tests_(use|cover|pin|check|verify) the_tests the_test test_files coverage (in|of|out_of)_scope unfixable agent_% correctly_~
+harmless confirmed_(both|all|that|by) no_current_gain simplif* section_is_needed exhaustive mediums lows highs gated_e2e_* no_current_gain (is|are)_sound dead_code cleanup cosmetic this_pr rebase rebased stash stashed worktree doc_comment docstring nolint changelog task_% phase_% test_case
 """
 
 # What a follow-up sentence may open with when it is kept together with the sentence it leans on.
@@ -163,13 +165,16 @@ seems seem seemed appears_to appear_to looks_like look_like might maybe perhaps 
 suggests suggest suspect
 suspected guess guessing i_think not_sure unclear unsure could_be may_be may_have apparently hopefully arguably hypothes*
 assume assuming
-theor* should_(now|work|be_fine|be_fixed|be_good|be_ok|be_safe|be_enough|be_resolved|be_ready|be_able_to|also_work|see|pass)
-would_(be|need|have|require|mean|help|love|like|give|let|make|only|also|still|just|say|do|work|add|get|take|go|suggest|recommend|keep|leave)
-would_(close|cover|catch|allow|fix|avoid|become|return|turn|break|fail|show|want|produce|send|see|hit|land|move|never|not|use|apply|reduce|save)
+theor* (until|once|when)_the_~_(pr|change|fix|branch)_(lands|merges|is_merged) should_(now|work|be_fine|be_fixed|be_good|be_ok|be_safe|be_enough|be_resolved|be_ready|be_able_to|also_work|see|pass)
 could_(also|add|use|do|make|have|just|either|in|still|become|turn|return|keep|instead|then|get) going_to
 will_(need|now|also|want|be_able) tbh imo
 kind_of sort_of if_not either_way unless_you until_you roughly if_it_(does|is|turns) if_so worst_case to_be_sure plan_to plans_to
 i_believe supposedly allegedly candidate one_option another_option alternatively
+"""
+
+# What would happen otherwise: a guess or a wish, unless the sentence gives the reason something was decided for.
+WOULD = """
+would wouldn't
 """
 
 # The state of the work rather than of the world.
@@ -177,7 +182,7 @@ STATUS = """
 successfully no_regression* no_behavior_change no_behaviour_change (working|works|behaves)_as_(expected|intended|designed)
 as_expected ready_to in_progress
 (is|are)_(done|complete|in|in_place|running|being|committed|staged|pushed|open|ready|green|clean|merged_now|up_to_date|in_sync|finished|unchanged)
-now_complete fully_complete in_place landed_in committed_(as|in|and|on) pushed drafted up_to_date co-authored all_set no_conflicts
+now_complete fully_complete (is|are|now)_in_place landed_in committed_(as|in|and|on) pushed drafted up_to_date co-authored all_set no_conflicts
 now_(properly|correctly) (compiles|compiled|builds|lints|passes|typechecks)_(clean|cleanly|fine|now|successfully)
 (tests|lint|build|vet|suite|ci|checks)_(pass|passes|passed|clean|green|stay)
 (lint|build|vet|ci|suite|typecheck|working_tree|tree|everything|gofmt)_(is|are|was|stays|stay|now)_(clean|green|fine|good|happy|passing)
@@ -236,7 +241,7 @@ ask tell report ensure align tighten audit stage draft capture reproduce expose 
 cache compare resolve
 mirror fetch iterate summarize summarise collect save apply gate guard plumb thread hoist normalize surface pass use run set
 avoid standardize skip
-require prefer detect migrate stay adopt upgrade downgrade install configure inject lower raise cap limit retry count record fail
+require prefer wrap augment surface prepend append shorten relax expand detect migrate stay adopt upgrade downgrade install configure inject lower raise cap limit retry count record fail
 """
 
 # Finite verbs (auxiliaries are added by the code), so that a noun phrase does not pass for a sentence.
@@ -260,7 +265,7 @@ trim truncate flush poll
 publish subscribe queue schedule log cache index search filter group escape quote hash encrypt decrypt mount bind listen
 connect retain own import
 export load unload fork spawn kill leave say tell begin end contain honor honour respect enforce rotate expire limit cap
-throttle help consume
+throttle help consume sleep demand win answer look stand bear
 """
 IRREGULAR = """
 is isn't are aren't was wasn't were weren't has hasn't have haven't had do does doesn't don't did didn't can can't cannot could
@@ -345,26 +350,26 @@ launchctl timeout journalctl lsof chmod bash sh zsh tauri alembic black tox nox
 # ---------------------------------------------------------------- a person's own rules
 
 RULES = """
-always never prefer i'd_prefer i_prefer i'd_rather
+prefer i'd_prefer i_prefer i'd_rather
 don't_(use|want|like|add|commit|push|make|create|write|include|mention|touch|change)
 do_not_(use|want|like|add|commit|push|make|create|write|include|mention|touch|change) we_don't_(use|want|need|have|support)
 we_never we_always
 avoid make_sure be_sure must_(not|be|have|use|never|always) only_use stick_(to|with) keep_(it|the|things|everything|in_mind)
 no_need_(to|for)
-should_(always|never|only|not|use) want_to_(keep|avoid|use|stay|match) i_(like|hate|dislike|love)
+should_(always|never|only|not|use|be|stay) from_now_on want_to_(keep|avoid|use|stay|match) i_(like|hate|dislike|love)
 i'd_like_to_(still|keep|use|avoid|have|match|stay|support)
 not_a_fan i'm_(fine|okay|ok|happy|concerned|more_concerned)_with let's_(use|keep|stick|avoid|not|go_with|always|never|switch)
 use_~_(for|not|and_not|instead|over) without_(adding|breaking|using) i_do_not_want important_(that|to) i'd_go_with
 """
 CHATTER = """
-this that that's thats these those above below here again btw lol thanks thank_you hey sorry ok okay yes yeah yep hmm oh
+that's thats above below again btw lol thanks thank_you hey sorry ok okay yes yeah yep hmm oh
 commit_and_push go_ahead continue
 keep_going can_you could_you would_you i_think i_guess not_sure i_wonder maybe let_me_know as_well
-the_(first|second|other|last)_one one ones it them i_did
+the_(first|second|other|last)_one i_did
 i_ran i_just i_see i_got i_checked i_tried i've fuck* shit* stupid damn
 """
 CHATTER_OPENS = """
-no nah na and but so also or then otherwise just you they he she what why how when is are do does did has was review check
+no nah na also or otherwise it this these those they just you they he she what why how when is are do does did has was review check
 verify look
 read find explain describe
 """

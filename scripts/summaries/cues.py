@@ -32,8 +32,8 @@ def any_of(listed: str, before: str = r"(?<![\w-])", after: str = r"(?![\w-])") 
 
 _START = r"^[\"'“(]?"
 _POINTS_BACK = any_of(words.POINTS_BACK, _START)
-_BARE_NOUN = any_of(words.BARE_NOUNS, _START + r"the\s", r"(?!-?\w)(?!\s`|\s(?-i:[A-Z])|\sof\s(?!this|that|these|those|it\b)\w?)")
-_TURNS = any_of(words.TURNS, _START, r"(?![\w'’-])")
+_BARE_NOUN = any_of(words.BARE_NOUNS, _START + r"the\s", r"(?!-?\w)(?!\s`|\s(?-i:[A-Z])|\sof\s(?!this|that|these|those|it\b)\w?|\sfrom\s(?-i:[A-Z]))")
+_TURNS = any_of(words.TURNS, _START, r"(?![\w'’-]|\.\w)")
 _SELF, _ADDRESS, _BOUND = any_of(words.SELF), any_of(words.ADDRESS), any_of(words.BOUND, after=r"(?![\w])")
 _HEDGES, _STATUS, _PRAISE = any_of(words.HEDGES), any_of(words.STATUS), any_of(words.PRAISE)
 _TESTED = re.compile(r"\b(?:\d+|all|both|every|existing|full|new|unit|local|the)\s(?:[\w`./-]+\s){0,5}?(?:tests?|checks?|"
@@ -45,18 +45,27 @@ _LITTER = re.compile(r"\[REDACTED|\[Image|\[Pasted|\[Request|\x00|�|[␀-␟]|
                      r"\b[0-9a-f]{40}\b|\{\{|^/|^@|https?://\S{60}|Users/|/home/|~/|^\d+[.):]|^\([a-z\d]\)|^[A-Z]\. |^#\d|"
                      r"^[^.]{0,30}→|[═║╔╚│┌└├─]|[😀-🙏🎉🚀💯✅❌⚠]|"
                      r"\bexit (?:code|status) \d|\bline \d+, in\b|^at \w+\.|Traceback|^\w*Error:|^\d{4}[-/]\d\d|!$|"
-                     r"\[[a-z]+\]|`[0-9a-f]{7,40}`|\(line \d|\blines? \d+")
+                     r"\[[a-z]+\]|`[0-9a-f]{7,40}…?`|\b[0-9a-f]{7,40}…|\b[Ll]ines? \d+|^\(|\(\w+ #\d+\)|API Error| · |\b(?:US\d|T\d{3})\b|\((?:high|medium|low|critical|minor|major|blocker)\)")
 _ENDS = re.compile(r"(?::|,|;|…|\.\.\.|\b(?:and|or|the|a|of|to|with|for|in|that|because|instead|below|above|too))[\"'”)]*$", re.I)
 _LEAD = re.compile(r"^[\w`](?:[\w ,'/()`.*+&#=-]|:(?!\s)){0,64}?(?::| —| –| -) ")      # 'Root cause: ', '`x` — '
 _CODE_LEAD = re.compile(r"^`[^`]+`(?: \([^)]*\))?(?: \w+){0,2}(?: \([^)]*\))?(?: —| –| -|:) ")
 _NEEDS_NOUN = re.compile(r"\b(?:it|its|it's|they|them|their|this|those|these)\b", re.I)
 _PAST = any_of(words.PAST + " ~ed", r"^(?:\w+ly\s)?")
 _ORDERS = any_of(words.ORDERS, r"^(?:please\s)?")
+_DEMANDS = any_of(" ".join(w for w in words.ORDERS.split() if w not in ("use", "run", "set", "avoid", "prefer", "install", "keep",
+                                                                        "treat", "never", "enable", "disable", "watch", "pin")), "^")
 _REPORTS = any_of(words.REPORTS, "^")
 _PLANS = any_of(words.ORDERS.replace(" use ", " ").replace(" avoid ", " ").replace(" prefer ", " ").replace(" set ", " "
     "").replace(" run ", " "),
-                r"^(?:if|when|for|before|after|on|in)\b[^.]*?, (?:then )?")
+                r"^(?:if|when|for|before|after|on|in)\b.*?, (?:then )?")
+_REASONS = re.compile(r"\b(?:because|so that|instead of|to (?:avoid|prevent|keep|match)|since|due to)\b")
+_DOES = re.compile(r"^(?!As|Is|This|Has|Was|Its|Does|Less|Unless)[A-Z][a-z]+s\s(?:the|an?|all|every|each|its|whether|how|through|one|source)\b")
 _LINKS = re.compile(r"→|->|\b(?:because|so that|so|by|instead of|from|with|to avoid|since|due to|in favou?r of|into|as)\b")
+
+
+_WOULD = any_of(words.WOULD)
+_COUNTERFACTUAL = re.compile(r"\b(?:because|although|otherwise|rejected|without|decided)\b", re.I)
+_UNTIL = re.compile(r"\b(?:until|once|when|after|before|while|unless)\b[^,;.]*", re.I)
 
 
 def verb_forms(verb: str) -> list[str]:
@@ -69,7 +78,15 @@ def verb_forms(verb: str) -> list[str]:
 
 
 _FINITE = any_of(" ".join(form for verb in words.VERBS.split() for form in verb_forms(verb)) + " " + words.IRREGULAR)
-_AUXILIARY = any_of(words.IRREGULAR)
+_THIRD_PERSON = re.compile(r"(?:[a-z]|X)\s[a-z]{2,}[a-rt-z]s\s(?:an?|the|to|from|by|up|it|them|no|only|every|all|each|its|at|into|out|"
+                           r"that|when|with|\d+|X)\b")
+
+
+def has_verb(bare: str) -> bool:
+    """A finite verb: one that is listed, or a word that stands where only a verb can ('`x` sleeps 50 ms')."""
+    return bool(_FINITE.search(bare) or _THIRD_PERSON.search(bare))
+
+
 _IDENTIFIER = re.compile(r"`[^`]+`|\b\w+\.\w{2,}\b|\b[a-z]+[A-Z]\w+|\b[A-Z][a-z]+[A-Z]\w*|\b\w+_\w+|(?<!\w)--?[a-z][\w-]+|"
                          r"\bv?\d+\.\d+[\w.]*|"
                          r"\b[A-Z]{2,}[0-9]*\b|\b[A-Z][a-z]+-[A-Z]\w+|\b[a-z]+-[a-z]+(?:-[a-z]+)*\b|#\d+|\b[45]\d\d\b|"
@@ -116,8 +133,14 @@ def refused_anywhere(text: str) -> str:
     return ""
 
 
+def without_lead(text: str) -> str:
+    """What follows a label ('Root cause: ', '`x` — '); the whole sentence when what stands before the colon is a clause."""
+    match = _LEAD.match(text)
+    return text[match.end():] if match and not has_verb(without_code(match[0])) else text
+
+
 def refused_of_assistant(text: str) -> str:
-    body = _LEAD.sub("", text)
+    body = without_lead(text)
     for reason, pattern in (("points back", _POINTS_BACK), ("points back", _BARE_NOUN), ("turns", _TURNS)):
         if pattern.search(text) or pattern.search(body):
             return reason
@@ -126,16 +149,35 @@ def refused_of_assistant(text: str) -> str:
 
 def unfit(text: str) -> str:
     """Why an assistant's sentence is talk rather than memory, wherever it stands."""
-    body, bare = _LEAD.sub("", text), without_code(text)
+    body, bare = without_lead(text), without_code(text)
     for reason, pattern in (("self", _SELF), ("address", _ADDRESS), ("bound", _BOUND), ("hedge", _HEDGES), ("praise", _PRAISE),
                             ("status", _STATUS), ("status", _TESTED)):
-        if pattern.search(bare):
+        if pattern.search(_UNTIL.sub(" ", bare) if reason == "status" else bare):
             return reason
     if _PLANS.search(bare):
         return "plan"
-    if not _FINITE.search(without_code(body)):
+    if _WOULD.search(bare) and not _COUNTERFACTUAL.search(bare):
+        return "hedge"
+    if not has_verb(main_clause(without_code(body))):
         return "no verb"
     return ""
+
+
+_SUBORDINATE = re.compile(r"(?<=\w)[,;]?\s(?:when|if|because|since|while|unless|so that)\s")
+_OPENS_SUBORDINATE = re.compile(r"(?:when|if|because|since|while|unless|although|whatever|what|as|where|once|until|whether|"
+                                r"after|before|for|in|on|at|with|without|by|to)\b", re.I)
+
+
+def main_clause(bare: str) -> str:
+    """What stands before the first 'when', 'because', 'that' ...: it needs a verb of its own ('Timestamps from the header when
+    a flag is set' has none)."""
+    bare = re.sub(r"\([^()]*\)", " ", bare)
+    if _OPENS_SUBORDINATE.match(bare):
+        return bare
+    main = _SUBORDINATE.split(bare, maxsplit=1)[0]
+    head, *rest = re.split(r"\s(?:that|which|who)\s", main, maxsplit=1)
+    # 'A tool that converts files' is a noun with its clause; 'A reader that stays keeps the lock' has a second verb.
+    return head if rest and not has_verb(head) and len(_FINITE.findall(rest[0])) < 2 else main
 
 
 _FOLLOWS = any_of(words.FOLLOWS, "^", r"(?![\w'’-])")
@@ -149,9 +191,12 @@ def may_follow(text: str) -> bool:
 _RULES, _CHATTER, _CHATTER_OPENS = any_of(words.RULES), any_of(words.CHATTER), any_of(words.CHATTER_OPENS, "^")
 
 
+_POINTING = re.compile(r"\b(?:do|like|with|of|for|to|at|in|on|about|from) (?:this|that|these|those|it|them|one)\b|"
+                       r"\b(?:this|that|it|them|these|those)(?=[.,;:!)]|$)", re.I)
+_ALWAYS = re.compile(r"(?:^|[,;:] (?:and )?|\b(?:please|should|must|we|i|to|you) )(?:always|never) (?!when|if|on|in|the|a)", re.I)
 _INTERJECTION = re.compile(r"^(?:(?:ok|okay|yes|yeah|yep|yup|no|nah|hm+|ah|oh|well|right|sure|great|cool|perfect|thanks|"
                            r"thank you|sorry|actually|"
-                           r"good|nice|hey|hi|hello)\b(?: claude)?[,.!:;… -]*)+(?:(?:so|then|but|and)[, ]+)?", re.I)
+                           r"good|nice|hey|hi|hello|and|but|so|then)\b(?: claude)?[,.!:;… -]*)+", re.I)
 
 
 def without_interjection(text: str) -> str:
@@ -163,7 +208,9 @@ def refused_of_user(text: str) -> str:
     bare = without_code(text)
     if _CHATTER.search(bare) or _CHATTER_OPENS.search(bare):
         return "chatter"
-    return "" if _FINITE.search(bare) or _RULES.search(bare) else "no verb"
+    if (match := _POINTING.search(bare)) and len(wl.content_words(bare[: match.start()])) < 2:
+        return "chatter"
+    return "" if has_verb(bare) or _RULES.search(bare) else "no verb"
 
 
 def leans(bare: str) -> bool:
@@ -172,25 +219,28 @@ def leans(bare: str) -> bool:
     if not match:
         return False
     before = bare[: match.start()]
-    return len(wl.content_words(before)) < 2 and not re.search(r"\bX\b", before)
+    return not wl.content_words(before) and not re.search(r"\bX\b", before)
 
 
 def is_fragment(text: str, item: bool) -> bool:
     """A clause without its subject ('Removed the flag', 'scheme dispatch: folded the switch') or, in a list or before a
     colon, an order."""
-    body = _LEAD.sub("", text)
-    return any(_PAST.match(t) or ((item or body != text) and _ORDERS.match(t)) for t in (text, body))
+    body = without_lead(text)
+    return any(_PAST.match(t) or _DOES.match(t) or (_ORDERS if item or body != text else _DEMANDS).match(t) for t in (text, body))
 
 
 def is_event_fragment(text: str) -> bool:
     """A subjectless report that still reads alone: what was changed, to what or why ('Bumped `x` 1.2 → 1.3 because ...')."""
-    return bool(_REPORTS.match(text)) and len(identifiers(text)) >= 2 and bool(_LINKS.search(without_code(text)))
+    bare = without_code(text)
+    return bool(_REPORTS.match(text)) and len(identifiers(text)) >= 2 and bool(
+        _VERSION.search(text) and _LINKS.search(bare) or _REASONS.search(bare))
 
 
 # ------------------------------------------------------------------ halls
 
 _DISCOVERY, _ADVICE, _EVENT = any_of(words.DISCOVERY), any_of(words.ADVICE), any_of(words.EVENT)
 _FACT, _WHY, _TOOL_VERBS = any_of(words.FACT), any_of(words.WHY), any_of(words.TOOL_VERBS)
+_VERSION = re.compile(r"\bv\d+\b|\bv?\d+\.\d+")
 _VERSIONS = re.compile(r"\bv?\d+\.\d+(?:\.\d+)?`?\*{0,2}\s?(?:→|->)\s?\*{0,2}`?v?\d+\.\d+")
 _BREAKS = re.compile(r"\b(?:fail\w*|broke\w*|break\w*|reject\w*|crash\w*|error\w*|hang\w*|hung|time\w* out|leak\w*|"
                      r"los[et]\w*|miss\w*|wrong|null|nil|empty)\b"
@@ -207,7 +257,7 @@ def hall_scores(text: str, by_user: bool = False) -> tuple[tuple[str, float], ..
     """(hall, strength of its cues) for a sentence that can stand alone, strongest first; empty when it has none."""
     bare = without_code(text)
     if by_user:
-        return (("preference", 3.0),) if _RULES.search(bare) else ()
+        return (("preference", 3.0),) if _RULES.search(bare) or _ALWAYS.search(bare) else ()
     found: dict[str, float] = {}
     if decides(text):
         found["fact"] = 3.4                            # a decision that stands
@@ -221,6 +271,8 @@ def hall_scores(text: str, by_user: bool = False) -> tuple[tuple[str, float], ..
         found["tooling"] = 1.4 + 0.4 * min(commands, 2)
     if _FACT.search(bare) and "fact" not in found:
         found["fact"] = 1.2 + 0.4 * min(2, explains(bare))
+    if not found:
+        found["fact"] = 0.9                            # says something, but with no cue of a hall
     return tuple(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
@@ -239,7 +291,7 @@ def dated(text: str) -> int:
 
 def workshop(text: str) -> int:
     """How much a sentence speaks of reviewing and changing rather than of the thing itself."""
-    return len(_WORKSHOP.findall(text)) + bool(re.match(r"`?Test[A-Z_]", text))
+    return len(_WORKSHOP.findall(text)) + bool(re.search(r"\bTest[A-Z_]\w+", text))
 
 
 def explains(text: str) -> int:

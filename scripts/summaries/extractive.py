@@ -11,10 +11,11 @@ from summaries import cues
 from summaries.sentences import Sentence, own_words, sentences
 from summaries.topics import Rooms, choose_topics
 
-MOST_BULLETS = 15             # a summary longer than this is read by nobody
-MOST_OF_A_HALL = 8
+MOST_BULLETS = 12             # a summary longer than this is read by nobody
+MOST_OF_A_HALL = 7
 KEEP_SCORE = 3.8              # below this a sentence is not worth a reader's time
 FEW_SCORE, FEW = 3.3, 3       # unless the session has hardly any other
+MANY_SCORE, MANY = 0.6, 6     # more is asked of what comes after the first ones
 LONGEST_PAIR = 330            # characters of a sentence together with the one that leans on it
 USER_SCORE = 3.5              # a person's own rule needs less
 ALIKE = 0.6                   # share of content words at which two sentences say the same
@@ -65,7 +66,7 @@ def c_bullet(candidate: Candidate) -> wl.Bullet:
 def bullet_limit(said: Sequence[wl.Message]) -> int:
     """More for a long session, never more than a reader takes in."""
     size = sum(len(m.text) for m in said)
-    return max(3, min(MOST_BULLETS, 3 + size // 1500))
+    return min(MOST_BULLETS, 5 + size // 900)
 
 
 # ------------------------------------------------------------------ candidates
@@ -107,7 +108,7 @@ def rank(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> list[
                 candidate = together(before, sentence, message, weight.get(message.id, 0.0), asked)
                 if candidate:
                     found[-1] = candidate
-                before = None
+                before = candidate
                 continue
             if candidate:
                 found.append(candidate)
@@ -119,7 +120,7 @@ def together(before: Candidate, sentence: Sentence, message: wl.Message, weight:
              ) -> Candidate | None:
     """A sentence that leans on the one before it ('It does not undo a migration, so ...'), kept with that one."""
     text = f"{before.text} {sentence.text}"
-    if len(text) > LONGEST_PAIR or before.text[-1] not in ".!`)" or not cues.may_follow(sentence.text):
+    if len(text) > LONGEST_PAIR or before.text[-1] not in ".`)" or cues.dated(sentence.text) or not cues.may_follow(sentence.text):
         return None
     both = judge(Sentence(text), message, weight, asked, before.place)
     return both and replace(both, score=max(both.score, before.score), hall=before.hall)
@@ -148,24 +149,27 @@ def salience(text: str, sentence: Sentence, words: frozenset[str], asked: frozen
     score = min(2.4, 0.6 * named) + min(1.2, 0.5 * cues.explains(text)) + min(1.2, 0.25 * len(words & asked))
     score += 0.4 if 70 <= len(text) <= 230 else -0.3 if len(text) > 260 else 0.0
     score -= 1.2 * max(0.0, cues.code_share(text) - 0.25)
-    score -= 0.5 if re.search(r"\b(?:we|our|us|you|your)\b", text, re.I) else 0.0
-    score += 1.0 if cues.decides(text) else 0.0
+    score -= 0.3 if re.search(r"\b(?:you|your)\b", text, re.I) else 0.0
+    score += 0.5 if not sentence.item and text[-1] == "." else -0.4 if sentence.item and text[-1] not in ".)`" else 0.0
+    score += 1.0 if cues.decides(text) or re.match(r"(?:The )?(?:actual |real )?(?:root )?cause\b", text, re.I) else 0.0
     score -= 0.35 * min(3, cues.dated(text)) + 0.9 * min(2, cues.workshop(text))
-    score -= 0.7 if re.match(r"(?:If|Even if|Whether)\b", text) else 0.0
-    score -= 0.6 if not sentence.first and not sentence.item and re.match(r"(?:The|A|An|There)\b", text) else 0.0
+    score -= 1.0 if re.match(r"(?:If|Even if|Whether)\b", text) else 0.0
+    score -= 0.6 if not cues.explains(text) and re.search(r"\b(?:now|still|already)\b", text) else 0.0
+    score -= 0.3 if not sentence.first and not sentence.item and re.match(r"(?:The|A|An|There)\b", text) else 0.0
     score -= 0.4 * len(re.findall(r"→|\b\w+\.\w+:\d+", text))
-    score -= 2.0 if cues.has_code_lead(text) else 0.0
+    score -= 3.0 if cues.has_code_lead(text) else 0.0
     score -= 0.6 if text[0].islower() else 0.0
     score -= 0.6 * len(re.findall(r"\b(?:also|too|genuinely|indeed|actually|really|just|already)\b", text, re.I))
-    score -= 0.8 if re.match(r"The [a-z]+ (?:is|was|are|has|does|can|will|now|\w+s)\b", text) else 0.0
+    score -= 0.4 if re.match(r"The [a-z]+ (?:is|was|are|has|does|can|will|now|\w+s)\b", text) else 0.0
     return score
 
 
 def choose(candidates: Iterable[Candidate], limit: int) -> list[Candidate]:
     """The best sentences, none twice, spread over halls; in the order of the session."""
     kept: list[Candidate] = []
-    for candidate in sorted(candidates, key=lambda c: (-c.score, -c.place)):
+    for candidate in sorted(candidates, key=lambda c: (c.hall != "preference", -c.score, -c.place)):
         floor = USER_SCORE if candidate.hall == "preference" else FEW_SCORE if len(kept) < FEW else KEEP_SCORE
+        floor += MANY_SCORE if len(kept) >= MANY else 0.0
         if len(kept) >= limit or candidate.score < floor:
             continue
         if sum(k.hall == candidate.hall for k in kept) >= MOST_OF_A_HALL or any(alike(candidate, k) for k in kept):
