@@ -37,6 +37,12 @@ retries ruby rust scala security shell sql sqlite streaming swift terraform time
 versioning vue web webpack windows xml yaml zsh
 """.split()
 )  # whole fields: a page about one needs more than bullets that happen to name it
+FIELDS = frozenset(
+    """
+ansible authentication aws azure caching concurrency database deployment docker encoding kubernetes licenses logging metrics
+networking nextjs orchestration retries security sql sqlite streaming terraform timeouts translation webpack
+""".split()
+)  # of these, what a session can be about as a whole; nobody keeps a page on linting, releases or the UI at large
 SAME = {  # other names people use for the same thing
     "ci": ("pipeline", "actions"),
     "javascript": ("js",),
@@ -57,13 +63,14 @@ SAME = {  # other names people use for the same thing
     "python": ("py",),
     "golang": ("go",),
 }
+KINDS = {"database": ("sqlite", "sqlite3", "postgresql", "postgres", "mysql", "duckdb")}  # who speaks of one speaks of the field
 _LITTLE = """all already also always and any are before being but can does each even every first for has have how into its just
 last later like made make need never new not now off old one only other out own per read same see send since some still such than
 that the them then there they this two use used using via was way well were what when where which while who whole will with
 without work would write""".split()
 _LEANING = re.compile(
     r"(?:it|this|that|these|those|they|he|she|but|and|so|or|also|then|there|here|both|instead|however|now|yes|no|"
-    r"ok|okay|the (?:above|following|same|latter|former|full picture))\b(?!-)", re.I)  # fmt: skip
+    r"ok|okay|\w+, but|the (?:above|following|same|latter|former|full picture))\b(?!-)", re.I)  # fmt: skip
 _NARRATES = re.compile(
     r"(?:[A-Z][\w -]{0,30}: )?(?:(?:also|just|then) )?(?:added|removed|fixed|switched|updated|renamed|moved|refactored|bumped|"
     r"wired|dropped|extracted|deleted|implemented|simplified|cleaned up|converted|rebased|reverted|introduced|rewrote|"
@@ -73,7 +80,8 @@ _NARRATES = re.compile(
     r"(?:un)?tested\b|\btest coverage\b|\bthe existing tests?\b)", re.I)  # fmt: skip
 _DATED = re.compile(
     r"\b(?:now|no longer|not yet|yet to|recently|so far|the (?:pr|branch|reviewer?|ticket|mvp)|this (?:pr|branch|session|change)|"
-    r"per \w+'s|in practice|in scope|stale|existing)\b|#\d+\b|\w\.\w+:\d+|^in \S+/\S+", re.I)  # fmt: skip
+    r"per \w+'s|in practice|in scope|stale|existing|speculat\w+|presumably|probably|"
+    r"perhaps|guess|suspect)\b|#\d+\b|\w\.\w+:\d+|^in \S+/\S+", re.I)  # fmt: skip
 _WORDS = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
@@ -164,9 +172,8 @@ def squeezed(text: str) -> str:
 @functools.lru_cache(maxsize=4096)
 def _topic(topic: str) -> tuple[tuple[frozenset[str], ...], tuple[bool, ...], str]:
     words = [w for w in topic.split("-") if w not in wl.STOP_WORDS] or topic.split("-")
-    names = tuple(
-        frozenset({stem(w)} | {stem(s) for s in SAME.get(w, ())} | {stem(k) for k, v in SAME.items() if w in v}) for w in words
-    )
+    kin = [(w, *SAME.get(w, ()), *KINDS.get(w, ()), *(k for k, v in SAME.items() if w in v)) for w in words]
+    names = tuple(frozenset(map(stem, mine)) for mine in kin)
     tells = tuple(w not in GENERIC and (len(words) == 1 or w not in BROAD) and len(w) > 1 and not w.isdigit() for w in words)
     return names, tells, topic.replace("-", "")
 
@@ -227,9 +234,12 @@ def speaking_of(
     return found
 
 
+_FILE = re.compile(r"[\w.-]*/[\w./-]*\w\.\w+")
+
+
 def telling(text: str) -> frozenset[str]:
-    """The stems of a text that say what it is about."""
-    return frozenset(w for w in stems(text) if len(w) > 2 and w not in _UNTELLING and not w.isdigit())
+    """The stems of a text that say what it is about; the folders of a file it names do not."""
+    return frozenset(w for w in stems(_FILE.sub(" ", text)) if len(w) > 2 and w not in _UNTELLING and not w.isdigit())
 
 
 def scattered(topics: Sequence[str], evidence: Sequence[Evidence]) -> bool:

@@ -6,6 +6,7 @@ import wiki_lib as wl
 
 import datetime
 import functools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +20,14 @@ OVERLAP = 0.8  # Jaccard of conversations from which two groups are one, and a p
 SHARED_BULLETS = 0.5  # of the smaller: from here two topics of one group are one page
 SAME_PAGE = 0.6  # the same across groups
 TWICE = 1 / 3  # of a page's bullets may stand on another one too; beyond that the smaller page keeps them
-SHORT = 3  # bullets of a session named after its topic that are about it even without naming it
+SHORT = 5  # bullets up to which a session named after its topic is about it even where they do not name it
+WHOLE = 3  # such bullets that make a page of a whole field, or of a topic none of them names
 FOCUSED = 12  # bullets up to which a session whose first topic this is counts as being about it
 EVERYDAY_SAMPLE = 500  # newest conversations that say which words are everyday ones here
 FIRST_RUN_DAYS = 7  # how far the first run looks back from the newest summarised conversation
 FIRST_RUN_CONVERSATIONS = 20  # but at least over so many
 FIRST_RUN_GROUPS = 30  # what one person reviews on the first morning
+REVIEWING = re.compile(r"\b(?:review\w*|audit\w*|comments|staged|look at|overview)\b", re.I)  # titles of sessions about many things
 
 Ledger = Mapping[str, Iterable[str]]
 
@@ -35,10 +38,16 @@ class Subject:
 
     topics: tuple[str, ...]
     evidence: tuple[ev.Evidence, ...]
+    whole: bool = False  # all that short sessions named after the topic say
 
     @property
     def size(self) -> int:
         return sum(len(e.text) for e in self.evidence)
+
+    @property
+    def broad(self) -> bool:
+        """About a whole field and no one thing in it."""
+        return all(map(ev.broad, self.topics))
 
     @property
     def named(self) -> list[ev.Evidence]:
@@ -49,9 +58,11 @@ class Subject:
     def enough(self) -> bool:
         """Enough to say for a page, and some of it names the topic."""
         sure = [e.weight for e in self.evidence]
-        if all(map(ev.broad, self.topics)) and sum(w >= 1 for w in sure) < BROAD_BULLETS:
+        if len(sure) < MIN_BULLETS or self.size < MIN_CHARACTERS:
             return False
-        return self.size >= MIN_CHARACTERS and len(sure) >= MIN_BULLETS and max(sure) == 2
+        if self.broad:
+            return self.whole or sum(w >= 1 for w in sure) >= BROAD_BULLETS
+        return self.whole or max(sure) == 2
 
 
 @dataclass(frozen=True)
@@ -160,6 +171,8 @@ def plan(
         page, new = coverage.of(group)
         group = replace(group, new=new, page=page)
         groups.append(replace(group, verdict="covered") if page and not topics else divided(group, everyday))
+    if first and not any(g.verdict in ("due", "covered") for g in groups):
+        groups = [divided(g, everyday, loose=True) for g in groups]  # a first morning with nothing to read helps nobody
     return limited(apart(folded(groups)), FIRST_RUN_GROUPS if first and limit is None else limit)
 
 
@@ -237,17 +250,18 @@ def live_path(page: wl.WikiPage) -> str:
     return modified if page.station == "staging" and modified else "wiki/" + page.path.split("/", 1)[1]
 
 
-def divided(group: TopicGroup, everyday: frozenset[str] = frozenset()) -> TopicGroup:
-    """The group with its subjects: topics that rest on the same bullets share a page, what is too thin is listed."""
+def divided(group: TopicGroup, everyday: frozenset[str] = frozenset(), loose: bool = False) -> TopicGroup:
+    """The group with its subjects: topics that rest on the same bullets share a page, what is too thin is listed.
+
+    `loose`: what a short session says belongs to its best topic, whatever that is."""
     everything = [e for c in reversed(group.conversations) for e in ev.of(c)]  # newest first
     made: list[Subject] = []
+    wings = {ev.squeezed(c.wing) for c in group.conversations}
     for topic in group.topics:
-        found = subject_of(topic, ev.speaking_of([topic], everything, everyday=everyday))
-        if not found.enough and not ev.broad(topic):
-            main = {c.path for c in group.conversations if len(c.evidence) <= FOCUSED and chief(c) == topic}
-            found = subject_of(topic, ev.speaking_of([topic], everything, main, everyday))
-            if small := {c.path for c in group.conversations if c.path in main and short(c, topic)}:
-                found = joined(found, subject_of(topic, [replace(e, weight=ev.CHIEFLY) for e in everything if e.path in small]))
+        if {ev.squeezed(topic)} == wings:  # the project's own name: everything is about it
+            made.append(Subject((topic,), ()))
+            continue
+        found = of_topic(topic, group, everything, everyday, loose)
         home = next((i for i, s in enumerate(made) if shares(found, s)), None)
         if home is None:
             made.append(found)
@@ -261,23 +275,45 @@ def divided(group: TopicGroup, everyday: frozenset[str] = frozenset()) -> TopicG
 
 
 @functools.lru_cache(maxsize=20_000)
-def _chief(title: str, topics: tuple[str, ...], texts: tuple[str, ...]) -> str:
-    def worth(topic: str) -> float:
-        return 3 * ev.weight(topic, title) + sum(ev.weight(topic, text) for text in texts)
+def _chief(title: str, topics: tuple[str, ...], texts: tuple[str, ...], loose: bool) -> str:
+    def worth(topic: str) -> tuple[int, float]:
+        inside, above = sum(ev.weight(topic, text) for text in texts), ev.weight(topic, title)
+        if ev.broad(topic):
+            return (2 if topic in ev.FIELDS and above == 2 else int(loose and inside > 0)), inside
+        return (3 if inside else 1 if above else 0), inside + 3 * above
 
-    found = [(worth(t), -i, t) for i, t in enumerate(topics) if not ev.broad(t)]
-    best = max(found, default=(0.0, 0, ""))
-    return best[2] if best[0] else ""
+    found = [(*worth(t), -i, t) for i, t in enumerate(topics)]
+    best = max(found, default=(0, 0, 0, ""))
+    return best[3] if best[0] else ""
 
 
-def chief(conversation: wl.Conversation) -> str:
+def chief(conversation: wl.Conversation, loose: bool = False) -> str:
     """The topic a conversation is chiefly about: what its title and its bullets name most; '' when that is no one thing."""
-    return _chief(conversation.title, tuple(conversation.topics), tuple(b.text for b in conversation.evidence))
+    return _chief(conversation.title, tuple(conversation.topics), tuple(b.text for b in conversation.evidence), loose)
+
+
+def of_topic(
+    topic: str, group: TopicGroup, everything: Sequence[ev.Evidence], everyday: frozenset[str], loose: bool
+) -> Subject:
+    """What names the topic; where that is too little, also what the sessions that are chiefly about it say."""
+    found = subject_of(topic, ev.speaking_of([topic], everything, everyday=everyday))
+    broad = ev.broad(topic)
+    if found.enough and not broad:
+        return found
+    main = {c.path for c in group.conversations if len(c.evidence) <= FOCUSED and chief(c, loose) == topic}
+    small = {c.path for c in group.conversations if c.path in main and (loose or short(c, topic))}
+    if main and not broad:
+        found = subject_of(topic, ev.speaking_of([topic], everything, main, everyday))
+    if small:
+        all_of_it = subject_of(topic, [replace(e, weight=ev.CHIEFLY) for e in everything if e.path in small])
+        found = replace(joined(found, all_of_it), whole=len(all_of_it.evidence) >= WHOLE)
+    return found
 
 
 def short(conversation: wl.Conversation, topic: str) -> bool:
     """A few bullets of a session named after the topic: they are about it, whatever words they use."""
-    return len(conversation.evidence) <= SHORT and ev.weight(topic, conversation.title) > 0
+    title = conversation.title
+    return len(conversation.evidence) <= SHORT and not REVIEWING.search(title) and ev.weight(topic, title) > 0
 
 
 def subject_of(topic: str, evidence: Iterable[ev.Evidence]) -> Subject:
@@ -293,7 +329,8 @@ def shares(some: Subject, other: Subject) -> bool:
 def joined(one: Subject, more: Subject) -> Subject:
     known = {id(e.bullet) for e in one.evidence}
     both = ranked([*one.evidence, *(e for e in more.evidence if id(e.bullet) not in known)])
-    return Subject((*one.topics, *more.topics), tuple(ranked(ev.deduplicated(both))))
+    evidence = tuple(ranked(ev.deduplicated(both)))
+    return Subject(tuple(dict.fromkeys((*one.topics, *more.topics))), evidence, one.whole or more.whole)
 
 
 def folded(groups: Sequence[TopicGroup]) -> list[TopicGroup]:
@@ -301,7 +338,11 @@ def folded(groups: Sequence[TopicGroup]) -> list[TopicGroup]:
     only stands beside a topic is left to the page that has it by name."""
     out: list[TopicGroup] = []
     home_of: dict[int, int] = {}  # bullet -> the group that has it
-    for group in sorted(groups, key=lambda g: (-sum(len(s.evidence) for s in g.subjects), g.topics)):
+
+    def telling_first(group: TopicGroup) -> tuple:
+        return any(s.broad for s in group.subjects), -sum(len(s.evidence) for s in group.subjects), group.topics
+
+    for group in sorted(groups, key=telling_first):
         kept, thin = [], list(group.thin)
         for subject in group.subjects:
             homes = Counter(home_of[id(e.bullet)] for e in subject.named if id(e.bullet) in home_of)
@@ -323,13 +364,13 @@ def folded(groups: Sequence[TopicGroup]) -> list[TopicGroup]:
 
 def apart(groups: Sequence[TopicGroup]) -> list[TopicGroup]:
     """No two pages with much the same bullets: a larger page leaves what it shares to the smaller, more special ones."""
-    order = sorted((len(s.evidence), s.size, g, i) for g, group in enumerate(groups) for i, s in enumerate(group.subjects))
+    order = sorted((s.broad, len(s.evidence), s.size, g, i) for g, group in enumerate(groups) for i, s in enumerate(group.subjects))
     taken: set[int] = set()
     subjects = {(g, i): groups[g].subjects[i] for *_, g, i in order}
     for *_, g, i in order:
         subject = subjects[g, i]
         own = tuple(e for e in subject.evidence if id(e.bullet) not in taken)
-        if len(subject.evidence) - len(own) > TWICE * len(subject.evidence):
+        if subject.broad or len(subject.evidence) - len(own) > TWICE * len(subject.evidence):
             subjects[g, i] = subject = replace(subject, evidence=own)
         if subject.enough:
             taken |= {id(e.bullet) for e in subject.evidence}

@@ -36,6 +36,7 @@ DECIDED = re.compile(
     r"\b(?:decided|decision|chose|chosen|opted|settled on|going with|went with|switched (?:to|from)|agreed (?:to|on)|"
     r"we(?:'ll| will) (?:use|keep|go)|in favou?r of|trade-?offs?|replaced \S+ (?:with|by)|"
     r"preferred? (?:\S+ ){1,3}over|(?:was|were) (?:rejected|ruled out))\b", re.I)  # fmt: skip
+SAID_SO = re.compile(r"(?:we|i) (?:have )?(?:decided|chose|opted|settled|agreed)\b|decision:", re.I)
 ADVISED = re.compile(
     r"\b(?:should|always|never|avoid|must(?! have)|make sure|ensure|prefer|don't|do not|best|"
     r"use \S+ (?:to|for|when|instead))\b", re.I)  # fmt: skip
@@ -103,14 +104,18 @@ def _word(word: str, at: int, written: str) -> str:
     return word if at and word in SMALL else word[:1].upper() + word[1:]
 
 
-def type_of(topics: Sequence[str], evidence: Sequence[ev.Evidence]) -> str:
+def type_of(topics: Sequence[str], evidence: Sequence[ev.Evidence], claim: ev.Evidence | None = None) -> str:
     """decision, pattern or environment where the bullets talk like one, else concept."""
     hits = {t: sum(bool(cue.search(e.text)) for e in evidence) for t, (_, cue) in CUES.items()}
     share = {t: n / len(evidence) if n > 1 else 0.0 for t, n in hits.items()}  # one line's wording is no type
+    if claim and SAID_SO.match(claim.text):
+        return "decision"
+    if any(SAID_SO.match(e.text) for e in evidence):
+        share["decision"] = hits["decision"] / len(evidence)
     advice = sum(e.bullet.hall == "advice" for e in evidence) / (len(evidence) or 1)
     share["pattern"] = share["pattern"] / 2 + advice / 2 if share["pattern"] else 0.0
     found = next((t for t, (least, _) in CUES.items() if share[t] >= least), "concept")
-    if found == "pattern" and {section_of("pattern", e) for e in evidence} < {"What", "Why"}:
+    if found == "pattern" and {section_of("pattern", e) for e in evidence if e is not claim} < {"What", "Why"}:
         return "concept"  # a pattern that cannot say what, or cannot say why, is none yet
     return found
 
@@ -245,11 +250,11 @@ def compile_extractive(
 
 
 def _new_page(subject: Subject, waiting: wl.WikiPage | None, day: str) -> wl.WikiPage:
-    type_ = waiting.type if waiting and waiting.type in wl.PAGE_TYPES else type_of(subject.topics, subject.evidence)
+    claim = claim_of(subject)
+    type_ = waiting.type if waiting and waiting.type in wl.PAGE_TYPES else type_of(subject.topics, subject.evidence, claim)
     title = waiting.title if waiting else title_of(subject.topics[0], subject.evidence)
     if not waiting and ev.broad(subject.topics[0]) and len({e.wing for e in subject.evidence}) == 1:
         title += f" in {subject.evidence[0].wing}"  # 'Authentication' alone would promise what one project cannot hold
-    claim = claim_of(subject)
     meta = {
         "title": title,
         "type": type_,
