@@ -55,7 +55,7 @@ def summarise(conversation: wl.Conversation, transcript: wl.Transcript, rooms: R
     said = [m for m in transcript.said if m.text.strip()]
     candidates = rank(conversation, transcript.said)
     bullets = choose(candidates, limit=bullet_limit(said))
-    topics = choose_topics(conversation, transcript, rooms or Rooms(), pages)
+    topics = choose_topics(conversation, transcript, rooms or Rooms(), pages, [b.text for b in bullets])
     return Summary(prose(conversation, said, candidates, bullets), tuple(c_bullet(c) for c in bullets), tuple(topics))
 
 

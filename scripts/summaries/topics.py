@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from summaries import cue_words
 from summaries.sentences import blocks, own_words
 from summaries.vocabulary import GENERIC, NEVER, rooms_known, singular, topic_key
 
@@ -23,7 +24,9 @@ LEAST_SHARE = 0.38            # of the best topic's score; what is weaker is an 
 LEAST_SCORE = 2.2             # a session may have no room at all
 
 # Weight of a mention by where it stands: what the session is called and what the person asked say most.
-TITLE, FIRST_PROMPT, PROMPT, REPORT, NARRATION, TOOLS = 7.0, 5.0, 2.4, 1.7, 0.5, 0.2
+TITLE, FIRST_PROMPT, PROMPT, KEPT, REPORT, NARRATION, TOOLS = 7.0, 5.0, 2.4, 2.2, 1.7, 0.5, 0.2
+FEW, FEW_SHARE, FEW_SCORE = 4, 0.2, 1.7    # the first rooms of a session need less of both
+MOST_BEST = 8.0               # what the best room counts at most when others are held against it
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def code_names(text: str) -> list[str]:
         head = re.split(r"[(\s=:,]", span.strip(), maxsplit=1)[0].strip("*&.").split(".")[-1]
         if "/" not in span and _NAME.match(head):
             parts = [p.lower() for piece in re.split(r"[_-]", head) for p in _CAMEL.split(piece) if p]
-            if 2 <= len(parts) <= 3:
+            if 2 <= len(parts) <= 3 and not any(p in wl.STOP_WORDS for p in parts):
                 found.append("-".join(parts))
     return found
 
@@ -111,7 +114,7 @@ def phrases(words: Sequence[str]) -> list[tuple[str, float]]:
         pair = f"{key}-{keys[start + 1]}"
         if pair in known:
             found.append((known[pair], 1.25))
-        elif compound(word, words[start + 1]):
+        elif not (key in known and keys[start + 1] in known) and compound(word, words[start + 1]):
             found.append((pair, 0.62))
         if start + 2 < len(words) and words[start + 2] and (three := f"{pair}-{keys[start + 2]}") in known:
             found.append((known[three], 1.5))
@@ -156,7 +159,7 @@ def compound(first: str, second: str) -> bool:
     if not (first + second).isascii() or any(
             w in wl.STOP_WORDS or len(w) < 2 or "/" in w or "." in w or _NUMBER.match(w) for w in (first, second)):
         return False
-    if _VERBISH.search(second) and not second.endswith("ing"):
+    if _VERBISH.search(second) and not second.endswith("ing") or first in NOT_NOUNS or second in NOT_NOUNS:
         return False
     return telling(second) and (telling(first) or first in MODIFIERS) or telling(first) and singular(second) in HEADS
 
@@ -168,14 +171,28 @@ HEADS = frozenset("""
     filter filtering matching mapping validation detection review process selection rendering transport limit window
     builder loader runner manager template link check
     """.split())
+# Verbs, numbers and comparisons: 'noon gave', 'five seconds', 'fewer bookings' name nothing.
+NOT_NOUNS = frozenset((cue_words.IRREGULAR + cue_words.PAST + """
+    zero one two three four five six seven eight nine ten eleven twelve hundred thousand fewer more less most least many several
+    every each whole half last next ago late later early often never always alone together twice once back gave saw knew left
+    died wrote says said see sees get gets keep keeps come comes try tries want wants need needs belong
+    """).split()) - frozenset("build builds tests test fixes works uses sets reads writes calls runs matches stores loads".split())
 MODIFIERS = frozenset("empty batch remote custom dynamic static dead duplicate public private shared parallel nested partial "
                       "background session commit source target".split())
 
 
-def mentions(conversation: wl.Conversation, messages: Sequence[wl.Message]
+_PATH = re.compile(r"(?:[\w.-]*/)*([\w-]+)\.(?:py|js|ts|mjs|sh|go|rs|rb|md|sql|tsx|jsx)\b")
+
+
+def spoken(text: str) -> str:
+    """A title or prompt with its file names as the words they are made of: tests/test_retry.py is 'test retry'."""
+    return _PATH.sub(lambda m: " ".join(re.split(r"[_-]", m[1])), text)
+
+
+def mentions(conversation: wl.Conversation, messages: Sequence[wl.Message], kept: Sequence[str] = ()
              ) -> tuple[dict[str, dict[str, list[float]]], dict[str, str]]:
-    """({key: {place: weights}} over the session, {key: how its code spells it}); places are title, prompt, report, narration,
-    tools."""
+    """({key: {place: weights}} over the session, {key: how its code spells it}); places are title, prompt, kept (bullets),
+    report, narration, tools."""
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     spelt: dict[str, str] = {}
 
@@ -192,13 +209,15 @@ def mentions(conversation: wl.Conversation, messages: Sequence[wl.Message]
         found_here = phrases(words_of(_CODE.sub(" . ", text)))
         return found_here + [(rooms_known()[0].get(topic_key(n), topic_key(n)), 0.7) for n in names]
 
-    add("title", TITLE, named(conversation.title))
+    add("title", TITLE, named(spoken(conversation.title)))
+    for text in kept:
+        add("kept", KEPT, named(text))
     prompts = reports = 0
     for number, message in enumerate(messages):
         if message.role == "user":
             own = " \n ".join(block for block, _ in blocks(own_words(message.text)))[:1500]
             if own.strip():
-                add("prompt", FIRST_PROMPT if prompts == 0 else PROMPT, named(own))
+                add("prompt", FIRST_PROMPT if prompts == 0 else PROMPT, named(spoken(own)))
                 prompts += 1
         elif message.role == "assistant":
             ahead = next((m.role for m in messages[number + 1: number + 400] if m.text.strip()), "user")
@@ -234,12 +253,12 @@ def score(places: Mapping[str, list[float]], key: str, rooms: Rooms, long: int, 
         if place == "prompt":
             total += peak * len(weights) ** 0.5 * (1.0 if peak > PROMPT * 1.6 else min(1.0, 4 / max(1, prompts)) ** 0.3)
         else:
-            total += peak * (len(weights) ** 0.5 if place == "report" else 1 + 0.35 * math.log(len(weights)))
+            total += peak * (len(weights) ** 0.5 if place in ("report", "kept") else 1 + 0.35 * math.log(len(weights)))
     known, broad = rooms_known()
     is_known = key in known.values()
     said = sum(map(len, places.values()))
     if is_known:
-        total *= 1.0 if "title" in places or said >= 2 + long // 80 else 0.75
+        total *= 1.0 if "title" in places or said >= 2 + long // 80 else 0.85
     else:
         total *= worth_of_new(key, places, said, long)
     if key in broad:
@@ -264,23 +283,24 @@ def worth_of_new(key: str, places: Mapping[str, list[float]], said: int, long: i
 
 
 def choose_topics(conversation: wl.Conversation, transcript: wl.Transcript, rooms: Rooms,
-                  pages: Sequence[wl.WikiPage] = ()) -> list[str]:
-    """The session's rooms, most telling first, at most MOST_TOPICS."""
+                  pages: Sequence[wl.WikiPage] = (), bullets: Sequence[str] = ()) -> list[str]:
+    """The session's rooms, most telling first, at most MOST_TOPICS. `bullets`: the texts that were worth keeping."""
     messages = transcript.said
-    found, spelt = mentions(conversation, messages)
+    found, spelt = mentions(conversation, messages, bullets)
     wing = topic_key(wl.topic_name(conversation.wing))
     own = {wing, wing.replace("-", ""), *(wing.split("-") if "-" in wing else ())}
     prompts = sum(m.role == "user" for m in messages)
     vetted = {key: places for key, places in found.items()
-              if key.replace("-", "") not in own and key not in own and key not in NEVER and not _NUMBER.match(key)}
+              if key.replace("-", "") not in own and key not in own and not f"-{key}-".count(f"-{wing}-") and key not in NEVER and not _NUMBER.match(key)}
     values = ((score(p, k, rooms, len(messages), prompts), k) for k, p in vetted.items())
     ranked = sorted(values, key=lambda pair: (-pair[0], pair[1]))
     called = {topic_key(str(n)): wl.topic_name(str(n))
               for page in pages for n in (page.slug, *page.words("topics"), *page.words("aliases"))}
     kept: list[tuple[str, str]] = []
-    best = ranked[0][0] if ranked else 0.0
+    best = min(MOST_BEST, ranked[0][0]) if ranked else 0.0
     for value, key in ranked:
-        if len(kept) >= topic_limit(messages) or value < max(LEAST_SCORE, LEAST_SHARE * best):
+        share, least = (FEW_SHARE, FEW_SCORE) if len(kept) < FEW else (LEAST_SHARE, LEAST_SCORE)
+        if len(kept) >= topic_limit(messages) or value < max(least, share * best):
             break
         if any(covers(k, key) for k, _ in kept):
             continue
@@ -294,7 +314,7 @@ def topic_limit(messages: Sequence[wl.Message]) -> int:
     """Short sessions have few subjects."""
     prompts = sum(m.role == "user" for m in messages)
     size = sum(len(m.text) for m in messages)
-    return min(MOST_TOPICS, 3 + (size > 4000) + (prompts > 4) + (prompts > 12) + (prompts > 30))
+    return min(MOST_TOPICS, 4 + (size > 4000) + (prompts > 4) + (prompts > 30))
 
 
 def covers(kept: str, key: str) -> bool:

@@ -150,8 +150,12 @@ deadlocks: deadlock
 ~concurrency: concurrent
 parallelism: parallelization
 timeouts: timeout timing-out timed-out
-~retries: retry retrying backoff retry-policy
+~retries: retry retrying
+retry-policy: retry-policies retry-logic retry-strategy backoff exponential-backoff retry-budget retry-budgets
+jitter: full-jitter
+circuit-breaker: circuit-breakers
 rate-limiting: rate-limit rate-limits throttling throttle
+idempotency-key: idempotency-keys
 idempotency: idempotent
 ~caching: cache caches cached
 cache-invalidation
@@ -237,7 +241,11 @@ supabase
 firebase
 full-text-search: fts fts5
 ~database: databases db
-database-migrations: database-migration schema-migration schema-migrations migration-script
+migrations: migration database-migration database-migrations schema-migration schema-migrations migration-script schema-change
+wal: write-ahead-log write-ahead-logging wal-mode
+rollback: rollbacks roll-back
+database-locking: database-is-locked locked-database write-lock
+expand-contract: expand-and-contract
 sql
 orm
 ~transactions: transaction transactional
@@ -338,6 +346,8 @@ throughput: throughput-indicators throughput-indicator transfer-rate
 ~configuration: config-file config-files
 environment-variables: environment-variable env-vars env-var
 feature-flags: feature-flag
+dry-run: dry-runs
+symlinks: symlink symlinks
 ~installation: installation-instructions install-instructions
 ~documentation: doc-updates
 readme: readme.md readmes
@@ -424,7 +434,7 @@ import-export: data-export data-import
 email: smtp
 ~notifications: notification push-notifications
 payments: stripe payment
-geolocation: maps
+geolocation
 spec-kit: speckit specify
 ~data-validation: input-validation schema-validation validation
 null-safety: null-pointer nil-pointer
@@ -432,7 +442,7 @@ exit-codes: exit-code
 ~signals: sigterm sigint
 subprocess: subprocesses child-process
 file-permissions
-path-handling: symlink symlinks
+path-handling
 stdin: stdout
 file-watching: file-watcher hot-reload live-reload
 gitignore: .gitignore
@@ -562,7 +572,7 @@ newer nicer safer stricter wider tighter separate-commit pr prs github repo-root
 localhost http-error png jpg jpeg gif com www net io md py js ts tsx jsx rs rb sh yml txt cfg ini mod tmp usr bin src
 opt home desktop main-branch kb mb gb ms sec secs mins loc todo todos fixme wip tbd fyi imo lgtm nope yep whose alert
 alerts already assessment protocol protocols stat stats experiment pretend recap yup gonna wanna another anyway because
-been before behind being below between everyone
+been before behind being below between everyone customer customers network night noon bump interaction interactions minutes phone hey claude hello second seconds backend backends random decimal compilation looser tighter narrower
 """.split())
 
 NEVER = frozenset("file files code error errors test function issue change update user project branch bug feature task commit "
