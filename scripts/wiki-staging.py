@@ -19,7 +19,7 @@ import contextlib
 import json
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +28,7 @@ NO_REASON = "no reason given"
 SHORTEST_ID = 6  # hex digits of an id; more where two pages share them
 LARGEST_PAGE = 1_000_000  # bytes of a staged file; what is larger was not made for reading
 MOST_VALUES = 5_000  # values in a frontmatter, counted as if written out: an alias bomb ends here
+AT_ONCE = 200  # pages one commit of --promote-all takes: what git is given on one command line
 STAGED_PATH = re.compile(r"staging/(?P<folder>[a-z]+)/(?P<slug>[a-z0-9-]+)\.md")
 LIVE_PATH = re.compile(r"wiki/(?P<folder>[a-z]+)/[^/]+\.md")
 FOLDER_TYPES = {folder: type_ for type_, folder in wl.TYPE_FOLDERS.items()}
@@ -202,6 +203,7 @@ class Promotion:
     page: wl.WikiPage
     edits: list[wl.Edit]
     paths: list[str]
+    why: str = ""  # the line of the commit
     done_before: bool = False  # a run that was killed had written the page already
 
 
@@ -252,7 +254,8 @@ def plan_promotion(page: wl.WikiPage, live: wl.WikiPage | None, others: Iterable
     links = [wl.Write(new) for other in others if other.path not in (page.path, made.path)
              and (new := relinked(other, page.path, made.path))]  # fmt: skip
     indexes = ["wiki/index.md", "staging/index.md"]
-    return Promotion(made, [*edits, *links], [page.path, made.path, *(w.target for w in links), *indexes], finished)
+    why = f"changes {made.path}" if page.meta.get("modifies") else f"new, staged by {page.meta.get('staged_by') or 'a person'}"
+    return Promotion(made, [*edits, *links], [page.path, made.path, *(w.target for w in links), *indexes], why, finished)
 
 
 def refuse_when_changed(page: wl.WikiPage, live: wl.WikiPage | None) -> None:
@@ -269,36 +272,84 @@ def refuse_when_changed(page: wl.WikiPage, live: wl.WikiPage | None) -> None:
         raise Refused(f"{page.path}: {target} has changed since this was proposed; not merged blindly{again}")
 
 
-def promote(wiki: wl.Wiki, page: wl.WikiPage) -> bool:
-    """Carry a yes out: edits, indexes, one commit. What waited uncommitted is committed first, so that a revert of the
-    promotion finds the former tree; False when a file changed under our hands."""
+class References:
+    """Which live and staged pages name which staged path; every file is read once, however many are promoted."""
+
+    def __init__(self, wiki: wl.Wiki):
+        self.wiki = wiki
+        self.naming: dict[str, set[str]] = defaultdict(set)
+        self.rewritten: set[str] = set()
+        for path in (*wiki.files("wiki"), *wiki.files("staging")):
+            self.note(path, wiki.text(path) or "")
+
+    def note(self, path: str, text: str) -> None:
+        for found in re.findall(r"staging/[^\s()\[\]\"'#,]+?\.md", text):
+            self.naming[found].add(path)
+
+    def to(self, path: str) -> list[wl.WikiPage]:
+        """The pages that name a path; one that does not parse is left as it is."""
+        found = []
+        for other in sorted(self.naming.get(path, set()) - {path}):
+            with contextlib.suppress(wl.WikiError):  # hygiene reports it; a promotion does not depend on it
+                self.wiki.resolve(other)
+                found.append(self.wiki.page(other))
+        return found
+
+    def moved(self, path: str, plan: Promotion) -> None:
+        self.rewritten |= {plan.page.path, *(w.target for w in plan.edits if isinstance(w, wl.Write))}
+        for places in self.naming.values():
+            if path in places:
+                places.discard(path)
+                places.add(plan.page.path)
+
+
+def promote(wiki: wl.Wiki, pages: Sequence[wl.WikiPage]) -> int:
+    """Carry a yes out: edits, indexes, one commit; returns how many were promoted. What waited uncommitted is committed
+    first, so that a revert of the promotion finds the former tree. A page that is refused does not keep the others."""
+    links = References(wiki)
+    plans: list[Promotion] = []
+    wiki.commit([p.path for p in pages], f"staged: {named(pages)}")
+    for page in pages:
+        try:
+            if plan := carried_out(wiki, page, links):
+                plans.append(plan)
+        except wl.Busy:
+            raise
+        except wl.WikiError as error:
+            if len(pages) == 1:
+                raise
+            wl.warn(*str(error).split(": ", 1))
+    if plans:
+        wiki.apply([wiki.page_index("wiki"), wiki.page_index("staging")], quiet=True)
+        body = "\n".join(f"{p.page.path}: {visible(p.why)}" for p in plans)
+        wiki.commit([*dict.fromkeys(path for p in plans for path in p.paths)], f"promote: {named([p.page for p in plans])}", body)
+    return len(plans)
+
+
+def carried_out(wiki: wl.Wiki, page: wl.WikiPage, links: References) -> Promotion | None:
+    """One promotion's edits on disk, and said; None when a file changed under our hands. Index and commit: the caller's."""
+    if page.path in links.rewritten:
+        page = read_staged(wiki, page.path)
     target = target_of(page)
     wiki.resolve(target)
     live = wiki.page(target) if wiki.text(target) is not None else None
-    plan = plan_promotion(page, live, referring(wiki, page.path))
-    wiki.commit(plan.paths, f"staged: {wl.one_line(visible(page.title), 60)}")
+    plan = plan_promotion(page, live, links.to(page.path))
+    others = {w.target for w in plan.edits if isinstance(w, wl.Write) and w.target != target} - links.rewritten
+    wiki.commit(sorted(others), f"staged: {named([page])}")
     for edit in plan.edits:
         if not wiki.apply([edit], quiet=True) and not isinstance(edit, wl.Write):
-            return False
+            return None
         if isinstance(edit, wl.Write) and edit.target == target and wiki.text(target) != edit.content:
-            return False
-    wiki.apply([wiki.page_index("wiki"), wiki.page_index("staging")], quiet=True)
+            return None
+    links.moved(page.path, plan)
     word = "finished" if plan.done_before else "promoted"
     wl.say(visible(wl.one_line(f"{word} {page.path} -> {plan.page.path}: {plan.page.title}")))
-    why = f"changes {target}" if page.meta.get("modifies") else f"new, staged by {page.meta.get('staged_by') or 'a person'}"
-    wiki.commit(plan.paths, f"promote: {wl.one_line(visible(plan.page.title), 60)}", f"{plan.page.path}: {visible(why)}")
-    return True
+    return plan
 
 
-def referring(wiki: wl.Wiki, path: str) -> list[wl.WikiPage]:
-    """The live and staged pages that name a path; one that does not parse is left as it is."""
-    found = []
-    for other in (*wiki.files("wiki"), *wiki.files("staging")):
-        if other != path and path in (wiki.text(other) or ""):
-            with contextlib.suppress(wl.WikiError):  # hygiene reports it; a promotion does not depend on it
-                wiki.resolve(other)
-                found.append(wiki.page(other))
-    return found
+def named(pages: Sequence[wl.WikiPage]) -> str:
+    """What a commit says of pages: the title of one, how many of several."""
+    return wl.one_line(visible(pages[0].title), 60) if len(pages) == 1 else f"{len(pages)} pages"
 
 
 # --- no
@@ -337,7 +388,7 @@ def finish(wiki: wl.Wiki, queue: Queue) -> Queue:
     left = []
     for page in queue.pages:
         text = wiki.text(target_of(page))
-        if text is None or text != wl.render_page(promoted(page)) or not promote(wiki, page):
+        if text is None or text != wl.render_page(promoted(page)) or not promote(wiki, [page]):
             left.append(page)
     if wiki.has_git:
         gone = wiki.git("ls-files", "-z", "--deleted", "--", "staging", check=False).split("\0")
@@ -377,7 +428,7 @@ def review(wiki: wl.Wiki, queue: Queue, reason: str) -> int:
         try:
             with judging(wiki):
                 if answer == "a":
-                    promote(wiki, read_staged(wiki, page.path))
+                    promote(wiki, [read_staged(wiki, page.path)])
                 elif answer == "r":
                     reject(wiki, read_staged(wiki, page.path), why)
         except wl.WikiError as error:
@@ -410,10 +461,10 @@ def shown(wiki: wl.Wiki, page: wl.WikiPage, place: str) -> str:
 
 
 def promote_each(wiki: wl.Wiki, pages: Sequence[wl.WikiPage]) -> None:
-    """Every page on its own: one that is refused does not keep the others waiting."""
+    """Every page by a commit of its own; one that is refused does not keep the others waiting."""
     for page in pages:
         try:
-            promote(wiki, page)
+            promote(wiki, [page])
         except wl.Busy:
             raise
         except wl.WikiError as error:
@@ -458,7 +509,8 @@ def act_on(wiki: wl.Wiki, queue: Queue, args: argparse.Namespace) -> int:
         if args.sync:
             sync(wiki, queue)
         elif args.promote_all:
-            promote_each(wiki, queue.pages)
+            for start in range(0, len(queue.pages), AT_ONCE):
+                promote(wiki, queue.pages[start : start + AT_ONCE])
         elif args.promote:
             promote_each(wiki, [queue.named(name) for name in args.promote])  # all names first: a typo changes nothing
         else:

@@ -270,10 +270,25 @@ class Wiki:
             return None
 
     def files(self, folder: str, depth: int = 2) -> list[str]:
-        """Wiki-relative paths of the .md files exactly `depth` levels below `folder`, sorted; indexes and hidden files left out."""
-        found = [p for p in self.root.glob("/".join([folder, *["*"] * (depth - 1), "*.md"]))
-                 if p.name != "index.md" and not p.name.startswith(".") and p.is_file()]
-        return sorted(p.relative_to(self.root).as_posix() for p in found)
+        """Wiki-relative paths of the .md files exactly `depth` levels below `folder`, sorted; indexes, hidden files and links
+        left out: what a link names lies elsewhere and is not this wiki's."""
+        found, folders = [], [folder]
+        for level in range(depth):
+            names = [e for f in folders for e in self._entries(f)]
+            if level < depth - 1:
+                folders = [path for path, entry in names if entry.is_dir(follow_symlinks=False)]
+            else:
+                found = [path for path, entry in names if entry.name.endswith(".md") and entry.name != "index.md"
+                         and entry.is_file(follow_symlinks=False)]
+        return sorted(found)
+
+    def _entries(self, folder: str) -> list[tuple[str, os.DirEntry[str]]]:
+        """(wiki-relative path, entry) of what lies in a folder; hidden files and what cannot be listed left out."""
+        try:
+            with os.scandir(os.path.join(self.root, folder)) as listed:
+                return [(f"{folder}/{e.name}", e) for e in listed if not e.name.startswith(".")]
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return []
 
     def page(self, path: str) -> WikiPage:
         text = self.text(path)

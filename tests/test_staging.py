@@ -174,7 +174,32 @@ def test_promote_all_says_yes_to_what_can_be_and_names_the_rest(wiki, judge, git
     (wiki.root / live).write_text("Changed.\n")
     done = judge("--promote-all", check=False)
     assert done.returncode == 1 and [line.split()[0] for line in done.stdout.splitlines()] == ["promoted", "promoted"]
-    assert len([s for s in git("log", "--format=%s").splitlines() if s.startswith("promote: ")]) == 2
+    assert [s for s in git("log", "--format=%s").splitlines() if s.startswith("promote: ")] == ["promote: 2 pages"]
+
+
+def test_promoting_all_is_one_commit_that_a_revert_takes_back_and_links_among_them_are_mended(wiki, judge, git):
+    """M34, M35."""
+    put(wiki, "concepts/a", body="# A\n\nSee [b](staging/concepts/b.md).\n")
+    put(wiki, "concepts/b", body="# B\n\nSee staging/concepts/a.md and staging/concepts/b.md.\n")
+    committed(git)
+    judge("--sync")
+    git("add", "-A")
+    git("commit", "-q", "--allow-empty", "-m", "so far")
+    before = git("rev-parse", "HEAD^{tree}")
+    judge("--promote-all")
+    assert "[b](wiki/concepts/b.md)" in wiki.text("wiki/concepts/a.md")
+    assert "wiki/concepts/a.md and wiki/concepts/b.md" in wiki.text("wiki/concepts/b.md")
+    assert git("status", "--porcelain") == ""
+    git("revert", "--no-edit", "HEAD")
+    assert git("rev-parse", "HEAD^{tree}") == before
+
+
+def test_promoting_many_reads_every_page_a_bounded_number_of_times(wiki, monkeypatch):
+    read: list[str] = []
+    text = wl.Wiki.text
+    monkeypatch.setattr(wl.Wiki, "text", lambda self, path: read.append(path) or text(self, path))
+    pages = [wiki.page(put(wiki, f"concepts/page-{n}")) for n in range(30)]
+    assert staging.promote(wiki, pages) == 30 and len(read) < 30 * 12
 
 
 def test_one_wrong_name_among_several_changes_nothing(wiki, judge, snapshot):
@@ -231,7 +256,7 @@ def test_a_promotion_killed_before_its_commit_is_committed_by_the_next_run(wiki,
 def test_a_page_that_changed_under_our_hands_is_not_promoted(wiki):
     page = wiki.page(put(wiki))
     (wiki.root / page.path).write_text(wl.render_page(page) + "\nAnother hand.\n")
-    assert staging.promote(wiki, page) is False
+    assert staging.promote(wiki, [page]) == 0
     assert not (wiki.root / "wiki/concepts/retry.md").exists() and "Another hand." in wiki.text(page.path)
 
 
