@@ -153,7 +153,7 @@ def summarise(wiki: wl.Wiki, due: list[Due], heads: list[wl.Conversation], backe
             continue
         answer = ask(conversation, transcript, rooms, backend, seams)
         if isinstance(answer, wl.Deferred):
-            wl.note(f"{len(due) - len(done)} conversations deferred: {answer.reason}")
+            wl.say(f"deferred: {len(due) - len(done)} conversations: {answer.reason}")
             break
         if answer is not None:
             done[item.path] = answer

@@ -40,6 +40,7 @@ def any_word(words: str) -> re.Pattern[str]:
 
 
 PROBLEM, DECISION = any_word(PROBLEM_WORDS), any_word(DECISION_WORDS)
+DECIDED = re.compile(r"\bwe (?:decided|chose|agreed|settled)|\bdecided (?:to|on|against)\b|\b(?:was|were) rejected because", re.I)
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def bullet_lines(conversations: Sequence[wl.Conversation], weigh: Callable[[wl.B
 def decision_weight(bullet: wl.Bullet) -> float:
     """How much a bullet is a decision: a person's own rule most, then what was done, then what was settled in passing."""
     decided = bool(DECISION.search(bullet.text))
+    if DECIDED.search(bullet.text) and bullet.hall in ("fact", "event", "advice"):
+        return 3.0
     return {"preference": 3.0, "event": 2.0 + decided, "advice": 1.0 * decided, "fact": 0.5 * decided}.get(bullet.hall, 0.0)
 
 
@@ -275,7 +278,10 @@ def main() -> int | None:
         return None
     with wl.run_lock():
         names, order = dict(seams["PROJECT_NAMES"] or {}), wl.as_list(seams["PROJECT_ORDER"])
-        wiki.apply(plan(wiki, wiki.conversations(), wiki.pages("wiki"), names, order))
+        conversations = wiki.conversations()
+        # A wiki without any session gets its files without a word: a night with nothing to say sends no mail.
+        begins = not conversations and wiki.text("conversations/index.md") is None
+        wiki.apply(plan(wiki, conversations, wiki.pages("wiki"), names, order), quiet=begins)
         if not args.dry_run:
             update_search()
     return None

@@ -185,3 +185,11 @@ def test_one_endless_line_is_cut_to_the_budget(budget_line):
     text = index.render_wake_up("Wake-up", ["room"], [budget_line], [budget_line, "short"])
     assert len(text.encode()) <= index.WAKE_UP_BYTES
     assert "room" in text
+
+
+def test_a_wiki_without_any_session_gets_its_files_without_a_word(home, run_script):
+    home.wiki.mkdir(parents=True, exist_ok=True)
+    first = run_script("update-conversation-index.py")
+    assert (first.stdout, first.stderr) == ("", "")
+    assert (home.wiki / "conversations/index.md").is_file() and (home.wiki / "context/wake-up.md").is_file()
+    assert run_script("update-conversation-index.py").stdout == ""

@@ -88,8 +88,10 @@ deferred skipped out_of_scope part_of based_on pre-existing separately noted unr
 what_(changed|i|you|it|this|that|we|happened|remains|was)
 (step|phase|option|task|item|part|round|attempt|claim|approach|scenario|case|point|finding|issue|bug|problem|goal|plan|idea|question)_(%|[a-d])
 (high|medium|low|critical|blocker|major|minor|info|severity|priority): fails works passes seems looks appears sounds
-the_alternative the_reasoning without_the_block question tradeoff trade-off unreachable total total_~ constitution_check what's what's_(still|left|missing) (to|for)_(get|work)_around_(it|this|that) please you_can_now you_can
-(so|and)_(yes|no|far) if_(yes|no|both|neither|either|true) more less better worse faster slower cheaper earlier later doesn't don't isn't
+the_alternative the_reasoning without_the_block question tradeoff trade-off unreachable total total_~ constitution_check
+what's what's_(still|left|missing) (to|for)_(get|work)_around_(it|this|that) please you_can_now you_can
+(so|and)_(yes|no|far) if_(yes|no|both|neither|either|true) more less better worse faster slower cheaper earlier later doesn't
+don't isn't
 can't won't didn't no line_% lines_% takeaway what tests: test: fix: fixes: coverage: docs: bonus* benefit: loses: wins: chosen
 defensive cosmetic existing existing: short_answer
 short_version fix_is fix_for
@@ -133,20 +135,25 @@ tranche still_open remaining_(work|gap|item|issue|piece)* not_yet todo tbd
 worth_(flagging|noting|knowing|a|doing|mentioning|it|keeping|fixing|confirming)
 worth_(checking|considering|calling) in_this_(repo|session|pass|round)
 the_(review|memo|plan|issue|audit|spec|doc|brief|ticket)_(says|said|asks|asked|notes|lists|claims)
-the_(diff|patch|commit|pr|branch) since_the_(review|last) no_action post-fix pre-fix as_of_now the_(pr|branch|diff)_(comment|review)*
+the_(diff|patch|commit|pr|branch) since_the_(review|last) no_action post-fix pre-fix as_of_now
+the_(pr|branch|diff)_(comment|review)*
 at_the_moment strong_signal obvious_(addition|next|fix|follow-up) they'd while_we're
 """
 
 # Words that often need the moment they were said in, but not always: each costs a little.
 DATED = """
-here yet currently today the_new the_old symptom such_(a|an) above below earlier previously now still already will any_more anymore
+here yet currently today the_new the_old symptom such_(a|an) above below earlier previously now still already will any_more
+anymore
 """
 
 # Talk about the work of reviewing and changing rather than about the thing.
 WORKSHOP = """
 reviewer reviewers finding findings nit nits comment comments pr_#% prs pull_request commit_`~` copilot codex_review smoke_test
-smoke_tests follow-up assert* testmain the_~_test_(sets|seeds|uses|checks|guards|pins) tests_(use|cover|pin|check|verify) the_tests the_test test_files coverage (in|of|out_of)_scope unfixable agent_% correctly_~
-harmless confirmed_(both|all|that|by) no_current_gain simplif* section_is_needed exhaustive mediums lows highs gated_e2e_* no_current_gain (is|are)_sound dead_code cleanup cosmetic this_pr rebase rebased stash stashed worktree doc_comment docstring nolint changelog task_% phase_% test_case
+smoke_tests follow-up assert* testmain the_~_test_(sets|seeds|uses|checks|guards|pins) tests_(use|cover|pin|check|verify)
+the_tests the_test test_files coverage (in|of|out_of)_scope unfixable agent_% correctly_~
+harmless confirmed_(both|all|that|by) no_current_gain simplif* section_is_needed exhaustive mediums lows highs gated_e2e_*
+no_current_gain (is|are)_sound dead_code cleanup cosmetic this_pr rebase rebased stash stashed worktree doc_comment docstring
+nolint changelog task_% phase_% test_case
 """
 
 # What a follow-up sentence may open with when it is kept together with the sentence it leans on.
@@ -155,7 +162,8 @@ it its it's they their that that's so therefore otherwise instead both neither t
 """
 
 DECISION = """
-we_(decided|chose|agreed|settled|rejected|picked|opted|stayed|stay|dropped) decided_(to|on|against) (was|were)_(rejected|chosen|decided)
+we_(decided|chose|agreed|settled|rejected|picked|opted|stayed|stay|dropped) decided_(to|on|against)
+(was|were)_(rejected|chosen|decided)
 the_decision decision: chosen_because chose settled_on
 """
 
@@ -165,10 +173,12 @@ seems seem seemed appears_to appear_to looks_like look_like might maybe perhaps 
 suggests suggest suspect
 suspected guess guessing i_think not_sure unclear unsure could_be may_be may_have apparently hopefully arguably hypothes*
 assume assuming
-theor* (until|once|when)_the_~_(pr|change|fix|branch)_(lands|merges|is_merged) should_(now|work|be_fine|be_fixed|be_good|be_ok|be_safe|be_enough|be_resolved|be_ready|be_able_to|also_work|see|pass)
+theor* (until|once|when)_the_~_(pr|change|fix|branch)_(lands|merges|is_merged)
+should_(now|work|be_fine|be_fixed|be_good|be_ok|be_safe|be_enough|be_resolved|be_ready|be_able_to|also_work|see|pass)
 could_(also|add|use|do|make|have|just|either|in|still|become|turn|return|keep|instead|then|get) going_to
 will_(need|now|also|want|be_able) tbh imo
-kind_of sort_of if_not either_way unless_you until_you roughly if_it_(does|is|turns) if_so worst_case to_be_sure plan_to plans_to
+kind_of sort_of if_not either_way unless_you until_you roughly if_it_(does|is|turns) if_so worst_case to_be_sure plan_to
+plans_to
 i_believe supposedly allegedly candidate one_option another_option alternatively
 """
 
@@ -182,7 +192,8 @@ STATUS = """
 successfully no_regression* no_behavior_change no_behaviour_change (working|works|behaves)_as_(expected|intended|designed)
 as_expected ready_to in_progress
 (is|are)_(done|complete|in|in_place|running|being|committed|staged|pushed|open|ready|green|clean|merged_now|up_to_date|in_sync|finished|unchanged)
-now_complete fully_complete (is|are|now)_in_place landed_in committed_(as|in|and|on) pushed drafted up_to_date co-authored all_set no_conflicts
+now_complete fully_complete (is|are|now)_in_place landed_in committed_(as|in|and|on) pushed drafted up_to_date co-authored
+all_set no_conflicts
 now_(properly|correctly) (compiles|compiled|builds|lints|passes|typechecks)_(clean|cleanly|fine|now|successfully)
 (tests|lint|build|vet|suite|ci|checks)_(pass|passes|passed|clean|green|stay)
 (lint|build|vet|ci|suite|typecheck|working_tree|tree|everything|gofmt)_(is|are|was|stays|stay|now)_(clean|green|fine|good|happy|passing)
@@ -241,7 +252,8 @@ ask tell report ensure align tighten audit stage draft capture reproduce expose 
 cache compare resolve
 mirror fetch iterate summarize summarise collect save apply gate guard plumb thread hoist normalize surface pass use run set
 avoid standardize skip
-require prefer wrap augment surface prepend append shorten relax expand detect migrate stay adopt upgrade downgrade install configure inject lower raise cap limit retry count record fail
+require prefer wrap augment surface prepend append shorten relax expand detect migrate stay adopt upgrade downgrade install
+configure inject lower raise cap limit retry count record fail
 """
 
 # Finite verbs (auxiliaries are added by the code), so that a noun phrase does not pass for a sentence.
@@ -325,7 +337,8 @@ runs holds carries falls_back skips rejects matches applies works lets gives nee
 WHY = """
 because since so_that so_the so_it which_(is|makes|lets|gives|causes|keeps|can|means|breaks|would) unless otherwise
 only_(when|if|for|works) due_to in_order_to
-to_(avoid|prevent|keep) rather_than instead_of by_default even_(when|if|though) without whereas while but not never until when if
+to_(avoid|prevent|keep) rather_than instead_of by_default even_(when|if|though) without whereas while but not never until when
+if
 """
 TOOL_VERBS = """
 run runs running use uses using install installs installed pass passing set sets setting flag flags command option works
@@ -369,7 +382,8 @@ the_(first|second|other|last)_one i_did
 i_ran i_just i_see i_got i_checked i_tried i've fuck* shit* stupid damn
 """
 CHATTER_OPENS = """
-no nah na also or otherwise it this these those they just you they he she what why how when is are do does did has was review check
+no nah na also or otherwise it this these those they just you they he she what why how when is are do does did has was review
+check
 verify look
 read find explain describe
 """

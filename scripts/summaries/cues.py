@@ -32,7 +32,8 @@ def any_of(listed: str, before: str = r"(?<![\w-])", after: str = r"(?![\w-])") 
 
 _START = r"^[\"'“(]?"
 _POINTS_BACK = any_of(words.POINTS_BACK, _START)
-_BARE_NOUN = any_of(words.BARE_NOUNS, _START + r"the\s", r"(?!-?\w)(?!\s`|\s(?-i:[A-Z])|\sof\s(?!this|that|these|those|it\b)\w?|\sfrom\s(?-i:[A-Z]))")
+_BARE_NOUN = any_of(words.BARE_NOUNS, _START + r"the\s", r"(?!-?\w)(?!\s`|\s(?-i:[A-Z])|"
+                    r"\sof\s(?!this|that|these|those|it\b)\w?|\sfrom\s(?-i:[A-Z]))")
 _TURNS = any_of(words.TURNS, _START, r"(?![\w'’-]|\.\w)")
 _SELF, _ADDRESS, _BOUND = any_of(words.SELF), any_of(words.ADDRESS), any_of(words.BOUND, after=r"(?![\w])")
 _HEDGES, _STATUS, _PRAISE = any_of(words.HEDGES), any_of(words.STATUS), any_of(words.PRAISE)
@@ -45,21 +46,23 @@ _LITTER = re.compile(r"\[REDACTED|\[Image|\[Pasted|\[Request|\x00|�|[␀-␟]|
                      r"\b[0-9a-f]{40}\b|\{\{|^/|^@|https?://\S{60}|Users/|/home/|~/|^\d+[.):]|^\([a-z\d]\)|^[A-Z]\. |^#\d|"
                      r"^[^.]{0,30}→|[═║╔╚│┌└├─]|[😀-🙏🎉🚀💯✅❌⚠]|"
                      r"\bexit (?:code|status) \d|\bline \d+, in\b|^at \w+\.|Traceback|^\w*Error:|^\d{4}[-/]\d\d|!$|"
-                     r"\[[a-z]+\]|`[0-9a-f]{7,40}…?`|\b[0-9a-f]{7,40}…|\b[Ll]ines? \d+|^\(|\(\w+ #\d+\)|API Error| · |\b(?:US\d|T\d{3})\b|\((?:high|medium|low|critical|minor|major|blocker)\)")
+                     r"\[[a-z]+\]|`[0-9a-f]{7,40}…?`|\b[0-9a-f]{7,40}…|\b[Ll]ines? \d+|^\(|\(\w+ #\d+\)|API Error| · |"
+                     r"\b(?:US\d|T\d{3})\b|\((?:high|medium|low|critical|minor|major|blocker)\)")
 _ENDS = re.compile(r"(?::|,|;|…|\.\.\.|\b(?:and|or|the|a|of|to|with|for|in|that|because|instead|below|above|too))[\"'”)]*$", re.I)
 _LEAD = re.compile(r"^[\w`](?:[\w ,'/()`.*+&#=-]|:(?!\s)){0,64}?(?::| —| –| -) ")      # 'Root cause: ', '`x` — '
 _CODE_LEAD = re.compile(r"^`[^`]+`(?: \([^)]*\))?(?: \w+){0,2}(?: \([^)]*\))?(?: —| –| -|:) ")
 _NEEDS_NOUN = re.compile(r"\b(?:it|its|it's|they|them|their|this|those|these)\b", re.I)
 _PAST = any_of(words.PAST + " ~ed", r"^(?:\w+ly\s)?")
 _ORDERS = any_of(words.ORDERS, r"^(?:please\s)?")
-_DEMANDS = any_of(" ".join(w for w in words.ORDERS.split() if w not in ("use", "run", "set", "avoid", "prefer", "install", "keep",
-                                                                        "treat", "never", "enable", "disable", "watch", "pin")), "^")
+_RULES_TOO = "use run set avoid prefer install keep treat enable disable watch pin".split()   # 'Use x for y' is advice
+_DEMANDS = any_of(" ".join(w for w in words.ORDERS.split() if w not in _RULES_TOO), "^")
 _REPORTS = any_of(words.REPORTS, "^")
 _PLANS = any_of(words.ORDERS.replace(" use ", " ").replace(" avoid ", " ").replace(" prefer ", " ").replace(" set ", " "
     "").replace(" run ", " "),
                 r"^(?:if|when|for|before|after|on|in)\b.*?, (?:then )?")
 _REASONS = re.compile(r"\b(?:because|so that|instead of|to (?:avoid|prevent|keep|match)|since|due to)\b")
-_DOES = re.compile(r"^(?!As|Is|This|Has|Was|Its|Does|Less|Unless)[A-Z][a-z]+s\s(?:the|an?|all|every|each|its|whether|how|through|one|source)\b")
+_DOES = re.compile(r"^(?!As|Is|This|Has|Was|Its|Does|Less|Unless)[A-Z][a-z]+s\s"
+                   r"(?:the|an?|all|every|each|its|whether|how|through|one|source)\b")
 _LINKS = re.compile(r"→|->|\b(?:because|so that|so|by|instead of|from|with|to avoid|since|due to|in favou?r of|into|as)\b")
 
 
@@ -78,8 +81,8 @@ def verb_forms(verb: str) -> list[str]:
 
 
 _FINITE = any_of(" ".join(form for verb in words.VERBS.split() for form in verb_forms(verb)) + " " + words.IRREGULAR)
-_THIRD_PERSON = re.compile(r"(?:[a-z]|X)\s[a-z]{2,}[a-rt-z]s\s(?:an?|the|to|from|by|up|it|them|no|only|every|all|each|its|at|into|out|"
-                           r"that|when|with|\d+|X)\b")
+_THIRD_PERSON = re.compile(r"(?:[a-z]|X)\s[a-z]{2,}[a-rt-z]s\s"
+                           r"(?:an?|the|to|from|by|up|it|them|no|only|every|all|each|its|at|into|out|that|when|with|\d+|X)\b")
 
 
 def has_verb(bare: str) -> bool:
@@ -257,16 +260,18 @@ def hall_scores(text: str, by_user: bool = False) -> tuple[tuple[str, float], ..
     """(hall, strength of its cues) for a sentence that can stand alone, strongest first; empty when it has none."""
     bare = without_code(text)
     if by_user:
-        return (("preference", 3.0),) if _RULES.search(bare) or _ALWAYS.search(bare) else ()
+        if _RULES.search(bare) or _ALWAYS.search(bare):
+            return (("preference", 3.0),)
+        return (("event", 2.1),) if _EVENT.search(bare) else ()
     found: dict[str, float] = {}
     if decides(text):
         found["fact"] = 3.4                            # a decision that stands
     if hits := len(_DISCOVERY.findall(bare)) + len(_BREAKS.findall(bare)):
         found["discovery"] = 1.3 + 0.6 * min(hits, 3)
     if hits := len(_ADVICE.findall(bare)):
-        found["advice"] = 1.8 + 0.4 * min(hits, 2)
+        found["advice"] = 2.1 + 0.4 * min(hits, 2)
     if _EVENT.search(bare) or _REPORTS.match(text) or _VERSIONS.search(text):
-        found["event"] = 1.8
+        found["event"] = 2.1
     if (commands := len(_COMMAND.findall(text))) and _TOOL_VERBS.search(bare):
         found["tooling"] = 1.4 + 0.4 * min(commands, 2)
     if _FACT.search(bare) and "fact" not in found:
@@ -292,6 +297,19 @@ def dated(text: str) -> int:
 def workshop(text: str) -> int:
     """How much a sentence speaks of reviewing and changing rather than of the thing itself."""
     return len(_WORKSHOP.findall(text)) + bool(re.search(r"\bTest[A-Z_]\w+", text))
+
+
+_RETRACTS = re.compile(
+    r"\b(?:i was wrong|my (?:earlier|previous|first|initial) (?:\w+ ){0,3}(?:was|were) (?:wrong|incorrect|off|mistaken)|"
+    r"scratch that|"
+    r"(?:that|this|which) (?:was|is) not (?:it|the (?:\w+ )?(?:cause|reason|problem|culprit))|i (?:misread|misdiagnosed|misstated)|"
+    r"(?:that|this) turned out (?:to be wrong|not to be)|never mind|i (?:take|took) (?:that|it) back|correction:|"
+    r"(?:that|the) (?:theory|diagnosis|hypothesis|explanation|claim) (?:was|is) (?:wrong|disproved|refuted))\b", re.I)
+
+
+def takes_back(text: str) -> bool:
+    """Does a sentence withdraw something said before?"""
+    return bool(_RETRACTS.search(text))
 
 
 def explains(text: str) -> int:

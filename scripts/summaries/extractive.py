@@ -20,6 +20,8 @@ LONGEST_PAIR = 330            # characters of a sentence together with the one t
 USER_SCORE = 3.5              # a person's own rule needs less
 ALIKE = 0.6                   # share of content words at which two sentences say the same
 REPORTED, NARRATED, LAST_WORD = 0.6, -1.6, 0.3   # what a report to the person, talk between calls, the last report is worth
+RETRACTED = 0.34              # share of a sentence's words that a withdrawal must name to take it back
+PROMPTS_TRIED = 3             # of a session, for one that says what was wanted ('/clear' does not)
 SUMMARY_SENTENCES = 4         # after the one that says what was asked
 
 
@@ -56,7 +58,7 @@ def summarise(conversation: wl.Conversation, transcript: wl.Transcript, rooms: R
     candidates = rank(conversation, transcript.said)
     bullets = choose(candidates, limit=bullet_limit(said))
     topics = choose_topics(conversation, transcript, rooms or Rooms(), pages, [b.text for b in bullets])
-    return Summary(prose(conversation, said, candidates, bullets), tuple(c_bullet(c) for c in bullets), tuple(topics))
+    return Summary(prose(conversation, said, bullets), tuple(c_bullet(c) for c in bullets), tuple(topics))
 
 
 def c_bullet(candidate: Candidate) -> wl.Bullet:
@@ -98,6 +100,7 @@ def rank(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> list[
     weight = answers(messages)
     found: list[Candidate] = []
     for message in messages:
+        found = withdrawn(found, message)
         text = own_words(message.text) if message.role == "user" else message.text
         if not text or message.role not in ("user", "assistant"):
             continue
@@ -113,6 +116,19 @@ def rank(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> list[
             if candidate:
                 found.append(candidate)
             before = candidate
+    return found
+
+
+def withdrawn(found: list[Candidate], message: wl.Message) -> list[Candidate]:
+    """The candidates that a message leaves standing: where it takes something back, what was said before about the same
+    thing goes."""
+    if message.role not in ("user", "assistant") or not cues.takes_back(message.text):
+        return found
+    said = list(sentences(message.text))
+    for number, sentence in enumerate(said):
+        if cues.takes_back(sentence.text):
+            near = frozenset(wl.content_words(" ".join(s.text for s in said[number: number + 2])))
+            found = [c for c in found if c.hall == "preference" or len(c.words & near) < max(2, RETRACTED * len(c.words))]
     return found
 
 
@@ -185,39 +201,38 @@ def alike(a: Candidate, b: Candidate) -> bool:
 
 # ------------------------------------------------------------------ prose
 
-_POLITE = re.compile(r"^(?:(?:hi|hey|hello|ok|okay|so|oh|yeah|yes|please|claude|thanks)[,!. ]+)*"
-                     r"(?:(?:can|could|would|will) (?:you|we)(?: please| also| maybe| just| now)*|"
-                     r"(?:i'd|i would) (?:like|love) you to|i (?:want|need) you to|please|help me(?: to)?)\s+", re.I)
+_COMMAND_ONLY = re.compile(r"^\s*(?:/[\w:-]+|!)(?:\s+\S+){0,3}\s*$")
+_NO_TITLE = re.compile(r"^(?:session|/[\w:-]+|#+ .*|untitled)$", re.I)
 
 
-def prose(conversation: wl.Conversation, said: Sequence[wl.Message], candidates: Sequence[Candidate],
-          bullets: Sequence[Candidate]) -> str:
-    """What was asked, in the person's or the title's words, then what came out, in the session's."""
-    opening = asked_for(conversation, said)
-    best = sorted((c for c in candidates if c.hall != "preference" and c.score >= FEW_SCORE),
-                  key=lambda c: (c.hall not in ("event", "discovery"), -c.score, c.place))
-    outcome: list[Candidate] = []
-    for candidate in best:
-        if len(outcome) < SUMMARY_SENTENCES and not any(alike(candidate, o) for o in outcome):
-            outcome.append(candidate)
+def prose(conversation: wl.Conversation, said: Sequence[wl.Message], bullets: Sequence[Candidate]) -> str:
+    """What was asked, in the person's or the title's words, then what came out, in the session's: the most telling half of
+    the bullets, so that the summary is never the same list twice."""
+    best = sorted((c for c in bullets if c.hall != "preference"),
+                  key=lambda c: (not cues.decides(c.text), c.hall not in ("event", "discovery"), -c.score, c.place))
+    outcome = best[: min(SUMMARY_SENTENCES, (len(bullets) + 1) // 2 if len(bullets) > 1 else 0)]
     told = [c.text if c.text[-1] in ".!。\"')" else c.text + "." for c in sorted(outcome, key=lambda c: c.place)]
-    return " ".join([opening, *told]).strip()
+    return " ".join([asked_for(conversation, said), *told]).strip()
 
 
 def asked_for(conversation: wl.Conversation, said: Sequence[wl.Message]) -> str:
-    """One sentence that says what the session was for: the agent's title, and the first prompt's own request."""
-    prompt = next((m.text for m in said if m.role == "user"), "")
+    """What the session was for: the agent's title, and the first sentence of the first prompt that says something."""
+    prompts = [m.text for m in said if m.role == "user"]
     title = conversation.title.rstrip(" .…?:!")
-    titled = bool(title) and not " ".join(prompt.split()).lower().startswith(title.lower()[:40])
+    titled = bool(title) and not _NO_TITLE.match(title) and not any(
+        " ".join(p.split()).lower().startswith(title.lower()[:40]) for p in prompts[:1])
     lead = f"{title}." if titled and len(title) <= 120 else ""
-    mine = [s.text for s in sentences(own_words(prompt)) if len(wl.content_words(s.text)) >= 2 and requests(s.text)]
-    first = min(mine, key=lambda text: (not _POLITE.match(text), mine.index(text)), default="")
-    if not first:
-        return lead or (f"{title}." if title else "")
-    polite = _POLITE.match(first)
-    order = wl.one_line((first[polite.end():] if polite else first).rstrip(" ?!.:,("), 280)
-    asked = f"Asked to {order}." if polite else f"Asked: {order}."
-    return f"{lead} {asked}".strip()
+    for prompt in prompts[:PROMPTS_TRIED]:
+        if _COMMAND_ONLY.match(prompt):
+            continue
+        for sentence in sentences(own_words(prompt)):
+            text = cues.without_interjection(sentence.text)
+            if len(wl.content_words(text)) >= 2 and requests(text):
+                asked = f"Asked: {wl.one_line(text.rstrip(' ?!.:,('), 280)}."
+                return f"{lead} {asked}".strip()
+        if "```" in prompt or len(prompt) > 4000:
+            break                                         # a template or something pasted: later prompts are asides
+    return lead or (f"{title}." if title else "")
 
 
 def requests(text: str) -> bool:

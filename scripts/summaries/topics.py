@@ -291,7 +291,8 @@ def choose_topics(conversation: wl.Conversation, transcript: wl.Transcript, room
     own = {wing, wing.replace("-", ""), *(wing.split("-") if "-" in wing else ())}
     prompts = sum(m.role == "user" for m in messages)
     vetted = {key: places for key, places in found.items()
-              if key.replace("-", "") not in own and key not in own and not f"-{key}-".count(f"-{wing}-") and key not in NEVER and not _NUMBER.match(key)}
+              if key.replace("-", "") not in own and key not in own and f"-{wing}-" not in f"-{key}-"
+              and key not in NEVER and not _NUMBER.match(key)}
     values = ((score(p, k, rooms, len(messages), prompts), k) for k, p in vetted.items())
     ranked = sorted(values, key=lambda pair: (-pair[0], pair[1]))
     called = {topic_key(str(n)): wl.topic_name(str(n))

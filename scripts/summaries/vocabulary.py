@@ -454,26 +454,32 @@ stacked-prs
 GENERIC = frozenset("""
 able about absolute accept accepted accepts access accomplished account act action actions active actual actually add
 added adding addition additional address addressed adds adjust advanced agent agents agnostic agree ahead alias all
-allow allowed allows alone also alternative alternatives always analysis analyze annotate answer answers anything apart
+allow allowed allows alone also alternative alternatives always analysis analyze annotate answer answers anything
+apart
 api apis app appear append appears application applied apply approach appropriate area areas args argument arguments
 array around article ask asked asking aspect assert assumption assumptions attempt attempts attribute author auto
-automatic automatically available avoid avoiding aware away back background bad bar base based baseline basic basically
+automatic automatically available avoid avoiding aware away back background bad bar base based baseline basic
+basically
 batch become behavior behaviors behaviour best better big bigger binary bit block blocked blocker blocking blocks body
-bool boolean bot both bottom box branch branches break breaking breaks brief bring broad broken bug bugs build building
+bool boolean bot both bottom box branch branches break breaking breaks brief bring broad broken bug bugs build
+building
 builds built bullet bunch button buttons byte bytes call called caller callers calling calls cannot capture captured
 captures care careful case cases catch cause caused central certain chain challenge chance change changed changes
 changing channel character chat check checked checking checkout checks child choice choose chosen chunk clarify class
-classes clean cleaned cleaner cleanup clear cleared clearly click client clients clone close closed closer cls clue code
+classes clean cleaned cleaner cleanup clear cleared clearly click client clients clone close closed closer cls clue
+code
 codebase coded codes collapse collect collection column columns combine combined come comes command commands comment
 comments commit commits committed common commonly compare compared comparison compatible compile compiled complete
 completed completely completeness completion complex complexity component components comprehensive concept concern
 concerned concerns concrete condition conditional config configs configure configured confirm confirmed conflict
-conflicts confused confusing connect connected connection consider considered consistency consistent constant constants
+conflicts confused confusing connect connected connection consider considered consistency consistent constant
+constants
 constraint constraints construct consumer contain contained contains content contents context continue continues
 contract control controls convention conventions conversation conversations convert converted copy core corner correct
 corrected correctly correctness cosmetic cost could count counter counts couple course cover covered coverage-gap
 covering covers create created creates creating creation criteria critical cross crucial css-class curious current
-currently custom cycle daily data date dates day days dead deal debug decide decided decision decisions deep deeper def
+currently custom cycle daily data date dates day days dead deal debug decide decided decision decisions deep deeper
+def
 default defaults define defined definition delete deleted deletion depend depends deps-dev depth describe described
 description design designed desired detail detailed details detect detected detection determine dev developer
 development diagram did diff difference differences different differently dir direct direction directly directories
@@ -485,16 +491,20 @@ enforce engine enhance enhanced enough ensure ensures entire entirely entries en
 equivalent error errors especially essential etc even event events ever every everything everywhere evidence exact
 exactly examine example examples excellent except exception exceptions execute executed execution exist existed
 existence existing exists exit exits expand expect expected expects experience explain explained explicit explicitly
-explore export expose exposed extend extended extension extra extract extracted extraction face fact fail failed failing
+explore export expose exposed extend extended extension extra extract extracted extraction face fact fail failed
+failing
 fails failure failures fair fall fallback falls false far fast faster feature features feedback feel fetch fetched few
 field fields figure file filename files fill filter filtered filtering final finally find finding findings finds fine
 finish finished first fit fix fixed fixes fixing flag flags flat flow flows focus focused folder folders follow
-follow-up follow-ups followed following follows fork form format formats formatted formatting former forward found four
+follow-up follow-ups followed following follows fork form format formats formatted formatting former forward found
+four
 frame framework free fresh friendly from front full fully func function functional functionality functions further
 future gap gaps gather general generally generate generated generates generating generation generator generic get gets
-getting git-diff give given gives global go goal goes going good got great green group grouped groups guard guess guide
+getting git-diff give given gives global go goal goes going good got great green group grouped groups guard guess
+guide
 guideline half hand handle handled handler handlers handles handling happen happened happening happens happy hard hash
-hashes have head header headers heading heads health heavy height held help helper helpers helpful here hidden hide high
+hashes have head header headers heading heads health heavy height held help helper helpers helpful here hidden hide
+high
 higher highest highlight history hit hits hold honest hook host hostname hosts hour hours however html-file huge human
 idea ideas identical identified identifier identify ignore ignored image images immediately impact implement
 implementation implementations implemented implementing implements import important imported imports improve improved
@@ -502,41 +512,56 @@ improvement improvements inactive include included includes including incorrect 
 index indicate indicator individual info information init initial initialize inline inner input inputs insert inside
 insight inspect install installed instance instances instead instruction instructions int integrate integration intend
 intended intent interactive interesting interface interfaces internal internals into introduce introduced invalid
-investigate investigation invocation involved irrelevant isolated isolation issue issue-list issues item items iteration
-its itself job jobs join just keep keeping keeps kept key keys kick kind kinds knew know known label labels land landed
-language large larger last lastly late later latest latter launch layer layers layout lead leak leaks learn least leave
-left legacy length less let level levels lib library library-code life like likely limit limited limits line lines link
+investigate investigation invocation involved irrelevant isolated isolation issue issue-list issues item items
+iteration
+its itself job jobs join just keep keeping keeps kept key keys kick kind kinds knew know known label labels land
+landed
+language large larger last lastly late later latest latter launch layer layers layout lead leak leaks learn least
+leave
+left legacy length less let level levels lib library library-code life like likely limit limited limits line lines
+link
 links list listed listing lists literal little live lives load loaded loading loads local locally location lock log
-logic login long longer look looked looking looks loop lost lot low lower machine main mainly maintain maintained major
+logic login long longer look looked looking looks loop lost lot low lower machine main mainly maintain maintained
+major
 make makes making manage manager manual manually many map mapping mark marked marker markers master match matched
-matches matching material matter maximum maybe mean meaning meaningful means meant measure mechanism medium meet member
+matches matching material matter maximum maybe mean meaning meaningful means meant measure mechanism medium meet
+member
 memo memory mention mentioned merge merged merges merging message messages met meta metadata method methods middle
 migrate migrated might min mind minimal minimum minor minute minutes miss missed missing mistake mix mixed mode model
 models modern modification modified modify module modules moment more most mostly move moved moves moving much multi
-multiple must name named names narrow native natural navigation near nearly necessary need needed needing needs negative
-nested never new newest newly next nice nit nits nobody noise non none nor normal not notable note notes nothing notice
-now null number numbers object objects obvious occur occurrence odd off offer offset often okay old older once one ones
-only onto open opened opens operation operations opportunity opposite option optional options order ordered ordering org
+multiple must name named names narrow native natural navigation near nearly necessary need needed needing needs
+negative
+nested never new newest newly next nice nit nits nobody noise non none nor normal not notable note notes nothing
+notice
+now null number numbers object objects obvious occur occurrence odd off offer offset often okay old older once one
+ones
+only onto open opened opens operation operations opportunity opposite option optional options order ordered ordering
+org
 organization organize organized origin original otherwise ought out outcome outer output outputs outside over overall
-overhead overlap override overview own owner owns pack package packages page pages pair panel paragraph param parameter
+overhead overlap override overview own owner owns pack package packages page pages pair panel paragraph param
+parameter
 parameters params parent parse parsed part parts party pass passed passes passing past paste patch path paths pattern
 patterns peer pending people per perfect perform person phase phases phrase pick picked piece pieces pin pipe pipeline
 pipelines place placeholder places plain plan planned planning plans please plus point pointer points policy pool poor
 popular populated port position positive possible possibly post potential practical practice practices pre precise
 prefer preferred prefix prefixes prepare present preserve preserved press pretty prevent preview previous previously
-primary print printed prints prior priority private probably probe problem problems procedure proceed process processed
+primary print printed prints prior priority private probably probe problem problems procedure proceed process
+processed
 processes processing produce produced product production program project projects prompt prompts proof proper properly
 properties property propose proposed provide provided provider providers provides public pull pulled pure purpose push
 pushed pushes pushing put python-code quality question questions quick quickly quiet quite raise random range rate
 rather ratio raw reach reached read readable reader reading reads ready real really reason reasonable reasons rebuild
-receive received recent recently recommend recommendation recommendations record recorded records recover reduce reduced
-redundant ref refer reference references reflect reflects refresh refs regard register registered regression regressions
+receive received recent recently recommend recommendation recommendations record recorded records recover reduce
+reduced
+redundant ref refer reference references reflect reflects refresh refs regard register registered regression
+regressions
 regular reject rejected rejection related relation relative relevant reliable rely remain remaining remains remember
 remote remotes remove removed removes removing render rendered renderer rendering renders repeat repeated replace
 replaced replacement replaces reply repo repos report reported reporting reports repositories repository represent
 request requested requests require required requirement requirements requires research reset resolve resolved resolves
 resource resources respect respond response responses rest restore result results retain return returned returning
-returns reuse revert reverted review reviewed reviewer reviewers reviewing reviews revise revision right risk risks role
+returns reuse revert reverted review reviewed reviewer reviewers reviewing reviews revise revision right risk risks
+role
 root rough round route row rows rule rules run runner running runs runtime safe safely safety same sample satisfy save
 saved saves saying scale scan scenario scenarios schema scheme scope score scratch screen script scripts section
 sections secure see seem seems seen segment select selected selection self send sending sends sense sensible sent
@@ -544,35 +569,51 @@ sentence separate separated separately separation sequence series serious serve 
 services session sessions set sets setting settings setup several shape shapes share shared ship shipped short shorter
 should show showing shown shows shrink side sides sign signal signature significant silent silently similar similarly
 simple simpler simplest simplified simplify simply single site situation size sizes skip skipped skips slice slices
-slight slightly slot slow small smaller smart soft software solid solution solutions solve solved some someone something
-sometimes somewhere soon sort sound source sources space spawn special specific specifically specified spell spend split
+slight slightly slot slow small smaller smart soft software solid solution solutions solve solved some someone
+something
+sometimes somewhere soon sort sound source sources space spawn special specific specifically specified spell spend
+split
 spot stable stack staged stale stand standard standards start started starting starts state states static status stay
-stays steal step steps stick still stop stops storage store stored stores story straight straightforward strategy stream
+stays steal step steps stick still stop stops storage store stored stores story straight straightforward strategy
+stream
 strict strictly string strings strip strong struct structs structure structured structures stub stuff style styles
-styling sub subject subset successful successfully such suffix suggest suggested suggestion suggestions suite suites sum
+styling sub subject subset successful successfully such suffix suggest suggested suggestion suggestions suite suites
+sum
 summaries summary super support supported supporting supports suppose sure surface surfaces surprise switch switched
 symbol symptom sync syntax system systems tab table tables tag tags tail take taken takes taking talk target targets
-task tasks team teams tech technical tell temp template templates temporary ten term terminal terms terse test testable
-tested tester text than thank thanks theme then theory thing things think third thorough though thought thoughts thread
-threads three threshold through throw tidy tied tight time times tiny tip tips title titles today together token tokens
-told ton too took tool tooling tools top topic total totally touch touched touches toward track tracked tracking traffic
-trail transfer transform transition transport travel treat treated tree trees trick tricky tried tries trigger triggered
+task tasks team teams tech technical tell temp template templates temporary ten term terminal terms terse test
+testable
+tested tester text than thank thanks theme then theory thing things think third thorough though thought thoughts
+thread
+threads three threshold through throw tidy tied tight time times tiny tip tips title titles today together token
+tokens
+told ton too took tool tooling tools top topic total totally touch touched touches toward track tracked tracking
+traffic
+trail transfer transform transition transport travel treat treated tree trees trick tricky tried tries trigger
+triggered
 triggers trim trivial true trust truth try trying turn turned turns twice two type typed types typical typically typo
-ugly ultimately ultrathink unable unchanged unclear under underlying understand understanding unique unit units unknown
+ugly ultimately ultrathink unable unchanged unclear under underlying understand understanding unique unit units
+unknown
 unless unlike unnecessary unrelated unresolved unsafe unset unstaged until untouched unused unusual up update updated
 updates updating upgrade upgraded upgrades upload upon upper upstream url urls usage use used useful useless user
-user-facing users uses using usual usually util utilities utility utils valid validate validated validator value values
-var variable variables variant variants various vendor verdict verification verified verify version versions versus very
-via view visible visual vs wait waiting walk want wanted wants warmup warn warning warnings watch way ways weak web week
+user-facing users uses using usual usually util utilities utility utils valid validate validated validator value
+values
+var variable variables variant variants various vendor verdict verification verified verify version versions versus
+very
+via view visible visual vs wait waiting walk want wanted wants warmup warn warning warnings watch way ways weak web
+week
 weight weird well went whatever where whether whole why wide width wiki will win window wire wise with within without
-wonder word wording words work worked worker workers workflow workflows working works workspace world worry worse worst
+wonder word wording words work worked worker workers workflow workflows working works workspace world worry worse
+worst
 worth would wrap wrapped wrapper write writes writing written wrong wrote yes yesterday yet you zero january february
 march april may june july august september october november december monday tuesday wednesday thursday friday clearer
 newer nicer safer stricter wider tighter separate-commit pr prs github repo-root ui-element foo baz qux example-com
 localhost http-error png jpg jpeg gif com www net io md py js ts tsx jsx rs rb sh yml txt cfg ini mod tmp usr bin src
 opt home desktop main-branch kb mb gb ms sec secs mins loc todo todos fixme wip tbd fyi imo lgtm nope yep whose alert
-alerts already assessment protocol protocols stat stats experiment pretend recap yup gonna wanna another anyway because
-been before behind being below between everyone customer customers network night noon bump interaction interactions minutes phone hey claude hello second seconds backend backends random decimal compilation looser tighter narrower
+alerts already assessment protocol protocols stat stats experiment pretend recap yup gonna wanna another anyway
+because
+been before behind being below between everyone customer customers network night noon bump interaction interactions
+minutes phone hey claude hello second seconds backend backends random decimal compilation looser tighter narrower
 """.split())
 
 NEVER = frozenset("file files code error errors test function issue change update user project branch bug feature task commit "
