@@ -74,20 +74,24 @@ _LEANING = re.compile(
 _NARRATES = re.compile(
     r"(?:[A-Z][\w -]{0,30}: )?(?:(?:also|just|then) )?(?:added|removed|fixed|switched|updated|renamed|moved|refactored|bumped|"
     r"wired|dropped|extracted|deleted|implemented|simplified|cleaned up|converted|rebased|reverted|introduced|rewrote|"
-    r"committed|pushed|verified|confirmed|addressed|corrected|tightened)\b(?!-)|"
+    r"committed|pushed|verified|confirmed|addressed|corrected|tightened)\b(?!-)|(?:hand|give|send) (?:it|this|that) to|"
+    r"speculat\w+|once (?:#|the pr|it merges)|an? (?:tiny|small|quick|one-line\w*) (?:fix|change|tweak)|underlying change|"
     r".*(?:\bnow lives? in\b|\bno longer pasted\b|\bmade best-effort\b|\b(?:tests?|suite|build|lint\w*|ci) "
     r"(?:(?:all|now|still|is|are) )*(?:pass(?:es|ing|ed)?|green|clean|fails?)\b|\b(?:is|are|not|can't be|cannot be) (?:yet )?"
-    r"(?:un)?tested\b|\btest coverage\b|\bthe existing tests?\b)", re.I)  # fmt: skip
+    r"(?:un)?tested\b|\btest coverage\b|\bstatus: (?:complete|done)|"
+    r"\bfiles (?:generated|changed|created):|\bthe existing tests?\b)", re.I)  # fmt: skip
 _DATED = re.compile(
     r"\b(?:now|no longer|not yet|yet to|recently|so far|the (?:pr|branch|reviewer?|ticket|mvp)|this (?:pr|branch|session|change)|"
     r"per \w+'s|in practice|in scope|stale|existing|speculat\w+|presumably|probably|"
     r"perhaps|guess|suspect)\b|#\d+\b|\w\.\w+:\d+|^in \S+/\S+", re.I)  # fmt: skip
+_DECISION = re.compile(r"(?:we|i) (?:have )?(?:decided|chose|opted|settled|agreed)\b|decision:", re.I)
 _WORDS = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 _NOT = re.compile(r"\b(?:not|never|no|without|cannot|\w+n't)\b", re.I)
 
 
+ALIKE = 2  # telling words that a bullet shares with one that names the topic before it stands beside it
 EVERYDAY = 0.2  # share of the conversations from which a word is an everyday one
 
 
@@ -135,7 +139,12 @@ def narrates(text: str) -> bool:
 @functools.lru_cache(maxsize=100_000)
 def dated(text: str) -> bool:
     """The bullet speaks of a moment or of a place in the code that will move: it comes after what lasts."""
-    return bool(_DATED.search(text))
+    return bool(_DATED.search(text)) and not decides(text)
+
+
+def decides(text: str) -> bool:
+    """The bullet says that something was decided, in the words of those who did."""
+    return bool(_DECISION.match(text))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -209,7 +218,7 @@ def speaking_of(
 ) -> list[Evidence]:
     """The evidence that speaks of one of the topics, with its weight. Order kept.
 
-    Beside what names the topic: what shares a telling word with such a bullet and rests on the same message, or stands
+    Beside what names the topic: what shares telling words with such a bullet and rests on the same message, or stands
     in the conversations `main` (paths), which are chiefly about it. `everyday`: stems that tell nothing here."""
     everything = [(e, max((weight(t, e.text) for t in topics), default=0.0)) for e in evidence]
     own = everyday | {stem(w) for t in topics for w in t.split("-")}
@@ -225,7 +234,7 @@ def speaking_of(
     for one, sure in everything:
         if not sure and (beside or main):
             words = telling(one.text)
-            if any(words & beside.get(f"{one.path}#{c}", set()) for c in one.bullet.cites):
+            if any(len(words & beside.get(f"{one.path}#{c}", set())) >= ALIKE for c in one.bullet.cites):
                 sure = BESIDE
             elif one.path in main and words & chiefly:
                 sure = CHIEFLY
@@ -234,7 +243,7 @@ def speaking_of(
     return found
 
 
-_FILE = re.compile(r"[\w.-]*/[\w./-]*\w\.\w+")
+_FILE = re.compile(r"[\w.-]*/[\w./-]*\w(?:\.\w+)?")
 
 
 def telling(text: str) -> frozenset[str]:

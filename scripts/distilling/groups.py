@@ -60,6 +60,8 @@ class Subject:
         sure = [e.weight for e in self.evidence]
         if len(sure) < MIN_BULLETS or self.size < MIN_CHARACTERS:
             return False
+        if sum(not ev.dated(e.text) for e in self.evidence) < MIN_BULLETS:
+            return False
         if self.broad:
             return self.whole or sum(w >= 1 for w in sure) >= BROAD_BULLETS
         return self.whole or max(sure) == 2
@@ -295,19 +297,24 @@ def chief(conversation: wl.Conversation, loose: bool = False) -> str:
 def of_topic(
     topic: str, group: TopicGroup, everything: Sequence[ev.Evidence], everyday: frozenset[str], loose: bool
 ) -> Subject:
-    """What names the topic; where that is too little, also what the sessions that are chiefly about it say."""
+    """What names the topic, and what the sessions that are chiefly about it say; a review only where there is little."""
     found = subject_of(topic, ev.speaking_of([topic], everything, everyday=everyday))
     broad = ev.broad(topic)
-    if found.enough and not broad:
-        return found
-    main = {c.path for c in group.conversations if len(c.evidence) <= FOCUSED and chief(c, loose) == topic}
-    small = {c.path for c in group.conversations if c.path in main and (loose or short(c, topic))}
+    main = {c.path: c for c in group.conversations if focused(c) and chief(c, loose) == topic}
+    small = {path for path, c in main.items() if loose or short(c, topic)}
+    if found.enough and not broad:  # what a session named after it says belongs to it; of others only what names it
+        main, small = {p: c for p, c in main.items() if ev.weight(topic, c.title) == 2}, set()
     if main and not broad:
         found = subject_of(topic, ev.speaking_of([topic], everything, main, everyday))
     if small:
         all_of_it = subject_of(topic, [replace(e, weight=ev.CHIEFLY) for e in everything if e.path in small])
         found = replace(joined(found, all_of_it), whole=len(all_of_it.evidence) >= WHOLE)
     return found
+
+
+def focused(conversation: wl.Conversation) -> bool:
+    """A session that can be about one thing: not long, and no review, which speaks of as many things as it found."""
+    return len(conversation.evidence) <= (MIN_BULLETS if REVIEWING.search(conversation.title) else FOCUSED)
 
 
 def short(conversation: wl.Conversation, topic: str) -> bool:

@@ -26,6 +26,8 @@ macOS iOS FastAPI LangChain Node.js Next.js PyPI NumPy PyTorch TensorFlow
 } | {
     "nodejs": "Node.js",
     "nextjs": "Next.js",
+    "sha1": "SHA-1",
+    "sha256": "SHA-256",
     "postgres": "Postgres",
     "k8s": "Kubernetes",
     "js": "JavaScript",
@@ -36,7 +38,6 @@ DECIDED = re.compile(
     r"\b(?:decided|decision|chose|chosen|opted|settled on|going with|went with|switched (?:to|from)|agreed (?:to|on)|"
     r"we(?:'ll| will) (?:use|keep|go)|in favou?r of|trade-?offs?|replaced \S+ (?:with|by)|"
     r"preferred? (?:\S+ ){1,3}over|(?:was|were) (?:rejected|ruled out))\b", re.I)  # fmt: skip
-SAID_SO = re.compile(r"(?:we|i) (?:have )?(?:decided|chose|opted|settled|agreed)\b|decision:", re.I)
 ADVISED = re.compile(
     r"\b(?:should|always|never|avoid|must(?! have)|make sure|ensure|prefer|don't|do not|best|"
     r"use \S+ (?:to|for|when|instead))\b", re.I)  # fmt: skip
@@ -51,6 +52,7 @@ LIMITATION = re.compile(
     r"breaks?|not supported|unsupported|too (?:slow|large|many|big)|known issue|workaround)\b", re.I)  # fmt: skip
 REASON = re.compile(r"\b(?:because|since|so that|caus\w+|due to|root|why|means|otherwise|leads? to|results? in)\b", re.I)
 PASSING = re.compile(r"\b(?:since the|as of|the review|you|your|line \d+|below|above)\b|^(?:bug|root cause|note|issue|fix)\b", re.I)
+STATES = re.compile(r"\b(?:is|are|was|were|has|have|does|can|can't|cannot|must|should|means|only|never|always)\b", re.I)
 FRAGMENT = re.compile(r"(?:more|less|better|worse|not|same|only|still|already|done|fixed|added|updated|bonus|coverage)\b", re.I)
 PATTERN_SECTIONS = ("What", "Why", "Known limitations")
 UNSAID = "Not said in the conversations so far."
@@ -108,9 +110,9 @@ def type_of(topics: Sequence[str], evidence: Sequence[ev.Evidence], claim: ev.Ev
     """decision, pattern or environment where the bullets talk like one, else concept."""
     hits = {t: sum(bool(cue.search(e.text)) for e in evidence) for t, (_, cue) in CUES.items()}
     share = {t: n / len(evidence) if n > 1 else 0.0 for t, n in hits.items()}  # one line's wording is no type
-    if claim and SAID_SO.match(claim.text):
+    if claim and ev.decides(claim.text):
         return "decision"
-    if any(SAID_SO.match(e.text) for e in evidence):
+    if any(ev.decides(e.text) for e in evidence):
         share["decision"] = hits["decision"] / len(evidence)
     advice = sum(e.bullet.hall == "advice" for e in evidence) / (len(evidence) or 1)
     share["pattern"] = share["pattern"] / 2 + advice / 2 if share["pattern"] else 0.0
@@ -130,7 +132,8 @@ def stands_alone(evidence: ev.Evidence, topic: str) -> float:
     text = evidence.text.rstrip()
     plain = re.sub(r"`[^`]*`|https?://\S+|\S*/\S+", "", text)
     good = ev.weight(topic, text[:90]) + evidence.weight / 2 + min(len(evidence.also), 2) / 2
-    good -= bool(PASSING.search(text)) + ev.dated(text)
+    good -= bool(PASSING.search(text)) + ev.dated(text) + (" — " in text[:60]) / 2
+    good += bool(STATES.search(text)) * 0.7
     good += (40 <= len(text) <= 200) + text.endswith((".", "。")) + (evidence.bullet.hall in ("fact", "discovery"))
     return good - 2 * bool(FRAGMENT.match(text)) - text.endswith(":") - (len(plain) < len(text) / 2)
 
