@@ -167,6 +167,51 @@ def test_two_hundred_characters_or_it_is_thin():
     assert group.verdict == "thin" and group.thin == ("retry",)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Switched all three error returns of the retry to one sentinel.",
+        "CLI: the retry flag now lives in the root command.",
+        "All 214 tests pass with the new retry.",
+        "Triple walk in the planner — the retry passes folded into one loop.",
+        "Speculation about the retry: it is the proxy.",
+    ],
+)
+def test_what_only_tells_of_a_change_or_of_the_tests_is_no_evidence(text):
+    c = talk("2026-04-14", ["retry"], fact=[JITTER, text])
+    assert [e.text for e in ev.of(c)] == [JITTER]
+
+
+def test_two_bullets_of_a_short_session_named_after_its_topic_make_a_page():
+    wal = "In WAL mode the newest transactions stand in a second file until a checkpoint moves them over."
+    copied = "The nightly backups lose bookings, because `cp` copies one of the two files that SQLite has open then."
+    c = talk("2026-04-14", ["backups"], name="Backups lose bookings", fact=[wal], discovery=[copied + " It was never noticed."])
+    [group] = plan([c], first=True)
+    assert group.verdict == "due" and {e.text for e in group.subjects[0].evidence} == {wal, copied + " It was never noticed."}
+
+
+def test_a_review_lends_no_bullet_to_the_topic_in_its_title():
+    found = [f"The {word} handler of the server returns before the {word} body was read to its end." for word in
+             ("login", "upload", "export", "search")]  # fmt: skip
+    c = talk("2026-04-14", ["webhooks"], name="Review webhooks branch", fact=found)
+    [group] = plan([c], first=True)
+    assert group.verdict == "thin"
+
+
+def test_the_projects_own_name_is_no_page():
+    c = talk("2026-04-14", ["api"], wing="api", fact=["The api " + w for w in (JITTER, FROZEN, CAPPED)])
+    assert plan([c], first=True)[0].verdict == "thin"
+
+
+def test_a_field_leaves_its_bullets_to_the_special_topic():
+    """No two staged pages with mostly the same bullets."""
+    special = [f"SQLite backups need the online backup call number {n}, because a database file alone is old." for n in range(3)]
+    c = talk("2026-04-14", ["backups", "database"], name="Backups", fact=special)
+    d = talk("2026-04-13", ["database"], name="Database notes", fact=[COUNTED, KEYED])
+    made = [s for g in plan([c, d], first=True) if g.verdict == "due" for s in g.subjects]
+    assert len(made) == 1 and made[0].topics[0] == "backups"
+
+
 # --- what speaks of a topic
 
 

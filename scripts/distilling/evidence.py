@@ -75,15 +75,17 @@ _NARRATES = re.compile(
     r"(?:[A-Z][\w -]{0,30}: )?(?:(?:also|just|then) )?(?:added|removed|fixed|switched|updated|renamed|moved|refactored|bumped|"
     r"wired|dropped|extracted|deleted|implemented|simplified|cleaned up|converted|rebased|reverted|introduced|rewrote|"
     r"committed|pushed|verified|confirmed|addressed|corrected|tightened)\b(?!-)|(?:hand|give|send) (?:it|this|that) to|"
-    r"speculat\w+|once (?:#|the pr|it merges)|an? (?:tiny|small|quick|one-line\w*) (?:fix|change|tweak)|underlying change|"
+    r"speculat\w+|once (?:#|the pr|it merges)|[^—]{3,80} — (?:[\w-]+ ){0,7}(?:grouped|folded|relaxed|collapsed|merged|extracted|"
+    r"moved|removed|dropped|fixed|renamed)\b|"
+    r"an? (?:tiny|small|quick|one-line\w*) (?:fix|change|tweak)|underlying change|"
     r".*(?:\bnow lives? in\b|\bno longer pasted\b|\bmade best-effort\b|\b(?:tests?|suite|build|lint\w*|ci) "
-    r"(?:(?:all|now|still|is|are) )*(?:pass(?:es|ing|ed)?|green|clean|fails?)\b|\b(?:is|are|not|can't be|cannot be) (?:yet )?"
+    r"(?:(?:all|now|still|is|are) )*(?:pass(?:es|ing|ed)?|green|clean)\b|\b(?:is|are|not|can't be|cannot be) (?:yet )?"
     r"(?:un)?tested\b|\btest coverage\b|\bstatus: (?:complete|done)|"
     r"\bfiles (?:generated|changed|created):|\bthe existing tests?\b)", re.I)  # fmt: skip
 _DATED = re.compile(
     r"\b(?:now|no longer|not yet|yet to|recently|so far|the (?:pr|branch|reviewer?|ticket|mvp)|this (?:pr|branch|session|change)|"
     r"per \w+'s|in practice|in scope|stale|existing|speculat\w+|presumably|probably|"
-    r"perhaps|guess|suspect)\b|#\d+\b|\w\.\w+:\d+|^in \S+/\S+", re.I)  # fmt: skip
+    r"perhaps|same commit|guess|suspect)\b|#\d+\b|\w\.\w+:\d+|^in \S+/\S+", re.I)  # fmt: skip
 _DECISION = re.compile(r"(?:we|i) (?:have )?(?:decided|chose|opted|settled|agreed)\b|decision:", re.I)
 _WORDS = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -214,12 +216,17 @@ def everyday(conversations: Sequence[wl.Conversation]) -> frozenset[str]:
 
 
 def speaking_of(
-    topics: Sequence[str], evidence: Iterable[Evidence], main: Collection[str] = (), everyday: frozenset[str] = frozenset()
+    topics: Sequence[str],
+    evidence: Iterable[Evidence],
+    main: Collection[str] = (),
+    everyday: frozenset[str] = frozenset(),
+    alike: int = 1,
 ) -> list[Evidence]:
     """The evidence that speaks of one of the topics, with its weight. Order kept.
 
     Beside what names the topic: what shares telling words with such a bullet and rests on the same message, or stands
-    in the conversations `main` (paths), which are chiefly about it. `everyday`: stems that tell nothing here."""
+    in the conversations `main` (paths), which are chiefly about it. `everyday`: stems that tell nothing here.
+    `alike`: telling words that a bullet of `main` shares."""
     everything = [(e, max((weight(t, e.text) for t in topics), default=0.0)) for e in evidence]
     own = everyday | {stem(w) for t in topics for w in t.split("-")}
     beside: dict[str, set[str]] = defaultdict(set)  # message -> telling words of the bullets there that name the topic
@@ -236,7 +243,7 @@ def speaking_of(
             words = telling(one.text)
             if any(len(words & beside.get(f"{one.path}#{c}", set())) >= ALIKE for c in one.bullet.cites):
                 sure = BESIDE
-            elif one.path in main and words & chiefly:
+            elif one.path in main and len(words & chiefly) >= alike:
                 sure = CHIEFLY
         if sure:
             found.append(replace(one, weight=sure))

@@ -305,7 +305,7 @@ def of_topic(
     if found.enough and not broad:  # what a session named after it says belongs to it; of others only what names it
         main, small = {p: c for p, c in main.items() if ev.weight(topic, c.title) == 2}, set()
     if main and not broad:
-        found = subject_of(topic, ev.speaking_of([topic], everything, main, everyday))
+        found = subject_of(topic, ev.speaking_of([topic], everything, main, everyday, ev.ALIKE if found.enough else 1))
     if small:
         all_of_it = subject_of(topic, [replace(e, weight=ev.CHIEFLY) for e in everything if e.path in small])
         found = replace(joined(found, all_of_it), whole=len(all_of_it.evidence) >= WHOLE)

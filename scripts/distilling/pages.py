@@ -133,7 +133,7 @@ def stands_alone(evidence: ev.Evidence, topic: str) -> float:
     plain = re.sub(r"`[^`]*`|https?://\S+|\S*/\S+", "", text)
     good = ev.weight(topic, text[:90]) + evidence.weight / 2 + min(len(evidence.also), 2) / 2
     good -= bool(PASSING.search(text)) + ev.dated(text) + (" — " in text[:60]) / 2
-    good += bool(STATES.search(text)) * 0.7
+    good += bool(STATES.search(text)) * 1.5
     good += (40 <= len(text) <= 200) + text.endswith((".", "。")) + (evidence.bullet.hall in ("fact", "discovery"))
     return good - 2 * bool(FRAGMENT.match(text)) - text.endswith(":") - (len(plain) < len(text) / 2)
 
