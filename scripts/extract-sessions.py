@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+import contextlib
 import functools
 import gc
+import json
 import os
 import re
 import sys
@@ -335,8 +337,8 @@ class Run:
             return [wl.Remove(ERRORS, "nothing is wrong any more")] if old else []
         text = "# What could not be mined\n\n" + "\n".join([*(kept[p] for p in sorted(kept)), *others]) + "\n"
         for path in self.errors:
-            if kept[path] != lines.get(path):
-                wl.note(f"{path}: {self.errors[path]}")
+            if wl.redact(kept[path])[0] != lines.get(path):      # what is new is said once; then the report and the status say it
+                print(f"extract-sessions.py: {path}: {self.errors[path]}; listed in {ERRORS}", file=sys.stderr)
         return [wl.Write(path=ERRORS, text=wl.redact(text)[0], why=f"{len(kept)} to look at")] if text != old else []
 
 
@@ -346,14 +348,24 @@ KEPT_OF_LEFT_OUT = ("size", "mtime", "session", "agent", "cwd", "wing", "own", "
 def load_state(wiki: wl.Wiki) -> dict[str, dict]:
     """.mine-state.json; what does not parse counts as lost, which costs time and nothing else."""
     try:
-        state = orjson.loads((wiki.root / STATE).read_bytes())
-    except (OSError, ValueError):
+        data = (wiki.root / STATE).read_bytes()
+    except OSError:
+        return {}
+    for loads in (orjson.loads, json.loads):      # the second one also reads lone surrogates
+        with contextlib.suppress(ValueError, RecursionError):
+            state = loads(data)
+            break
+    else:
         return {}
     return {k: v for k, v in state.items() if isinstance(v, dict)} if isinstance(state, dict) else {}
 
 
 def save_state(wiki: wl.Wiki, state: dict[str, dict]) -> None:
-    wl.atomic_write(wiki.root / STATE, orjson.dumps(state, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE).decode())
+    try:
+        text = orjson.dumps(state, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE).decode()
+    except TypeError:      # a session's words, or a file's name, that are not UTF-8: escaped, they are read back as they were
+        text = json.dumps(state, sort_keys=True) + "\n"
+    wl.atomic_write(wiki.root / STATE, text)
 
 
 def known_transcripts(wiki: wl.Wiki) -> dict[str, list[str]]:

@@ -389,9 +389,13 @@ def file_away(out: Outcome, old: wl.Conversation | None, old_text: str | None, t
         out.summary_block = head.partition("\n")[2] if head.startswith("# ") else head
 
 
+# A quick yes to nearly every time: days up to 28 exist in every month; the others are looked at.
+_UTC = re.compile(r"[1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z$", re.A)
+
+
 def utc_second(at: str) -> str:
     """An ISO time as UTC seconds, '2026-04-12T09:13:05Z'; '' for what is no time."""
-    if len(at) >= 19 and at.endswith("Z") and at[10] == "T":
+    if _UTC.match(at):
         return at[:19] + "Z"
     if not at:
         return ""
@@ -399,7 +403,10 @@ def utc_second(at: str) -> str:
         moment = datetime.fromisoformat(at)
     except ValueError:
         return ""
-    return (moment.astimezone(UTC) if moment.tzinfo else moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return (moment.astimezone(UTC) if moment.tzinfo else moment).isoformat()[:19] + "Z"
+    except (ValueError, OverflowError):      # the year 1 east of Greenwich
+        return ""
 
 
 def last_day(mains: list[sf.Reading]) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from wiki_conversation import Conversation, parse_conversation
+from wiki_settings import check_general, check_seam
 from wiki_text import (
     STATIONS,
     TYPE_FOLDERS,
@@ -28,6 +29,7 @@ from wiki_text import (
     ToolError,
     WikiError,
     WikiPage,
+    as_list,
     load_yaml,
     one_line,
     parse_page,
@@ -556,14 +558,20 @@ def config() -> dict[str, Any]:
     known = GENERAL_KEYS + tuple(sorted(p.stem for p in SCRIPTS.glob("*-*.py")))
     for path in (Path(base) / "memex" / "wiki.yaml", WIKI_DIR / "wiki.yaml"):
         try:
-            text = path.read_text(encoding="utf-8")
-        except OSError:
+            text = path.read_bytes().decode("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
             continue      # both files are optional
+        except OSError as error:      # to go on as if nothing were excluded would be wrong
+            raise WikiError(f"{path}: {error.strerror}; make it readable, or remove it") from error
+        except UnicodeDecodeError as error:
+            raise WikiError(f"{path}: is not UTF-8 text; write it anew, see docs/CUSTOMIZE.md") from error
         found = load_yaml(text, str(path)) or {}
         if not isinstance(found, dict):
             raise WikiError(f"{path}: is not a mapping; see docs/CUSTOMIZE.md")
-        for key, value in found.items():
+        for key in found:
             check_key(str(path), str(key), known)
+        check_general(str(path), found)
+        for key, value in found.items():
             both = isinstance(value, dict) and isinstance(merged.get(key), dict)
             merged[key] = {**merged[key], **value} if both else value
     return merged
@@ -586,7 +594,11 @@ def seams(script: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     for key in section:
         check_key(f"wiki.yaml: {script}", str(key), tuple(names))
     general = {k: v for k, v in config().items() if k in names}
-    return {**defaults, **{names[k]: v for k, v in {**general, **section}.items()}}
+    chosen = {k: v for k, v in {**general, **section}.items() if v is not None}
+    for key, value in chosen.items():
+        check_seam(f"wiki.yaml: {script}", key, value, defaults[names[key]])
+    lists = {k: as_list(v) if isinstance(defaults[names[k]], (list, tuple)) else v for k, v in chosen.items()}
+    return {**defaults, **{names[k]: v for k, v in lists.items()}}
 
 
 # ---------------------------------------------------------------- 8 tools

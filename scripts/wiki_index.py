@@ -245,12 +245,13 @@ def _spoken_parts(told: str, section: str) -> list[Part]:
 
 def _stretches(text: str) -> Iterator[str]:
     """A text in pieces of at most PART_CHARS, cut at line ends where there are any."""
-    while len(text) > PART_CHARS:
-        cut = text.rfind("\n", PART_CHARS // 2, PART_CHARS) + 1 or PART_CHARS
-        yield text[:cut]
-        text = text[cut:]
-    if text:
-        yield text
+    at = 0
+    while len(text) - at > PART_CHARS:      # by position: a message of 50 MB is not copied for each of its pieces
+        cut = text.rfind("\n", at + PART_CHARS // 2, at + PART_CHARS) + 1 or at + PART_CHARS
+        yield text[at:cut]
+        at = cut
+    if at < len(text):
+        yield text[at:]
 
 
 # ---------------------------------------------------------------- the index

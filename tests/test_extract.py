@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import session_formats as sf
 import sessions
 
 extract = importlib.import_module("extract-sessions")
@@ -456,6 +457,39 @@ def test_a_large_file_without_a_message_is_a_failure_that_is_tried_again(home, r
     assert str(c.path) not in json.loads((home.wiki / ".mine-state.json").read_text())
     c.user("I can be read").write()
     assert "new" in run_script("extract-sessions.py").stdout and not (home.wiki / "reports/mine-errors.md").exists()
+
+
+def test_a_bad_session_is_said_once_and_then_stands_in_the_report(home, run_script):
+    """W4: under cron, the first night sends one line and the next ones none."""
+    bad = home.claude / "projects/-home-dev-x/11111111-2222-4333-8444-555555555555.jsonl"
+    bad.parent.mkdir(parents=True)
+    bad.write_bytes(bytes(range(256)) * 40)
+    first, second = (run_script("extract-sessions.py", check=False) for _ in range(2))
+    assert first.stderr == (f"extract-sessions.py: {bad}: 10240 bytes and not one message; is it a session of claude_code?; "
+                            "listed in reports/mine-errors.md\n")
+    assert (second.stderr, first.returncode, second.returncode) == ("", 1, 1)
+
+
+def test_a_folder_whose_name_is_no_text_is_mined_and_remembered(home, mine):
+    """A lone surrogate in a record's cwd is no UTF-8, which the fast encoder refuses."""
+    c = sessions.Claude(home.claude).user("One")
+    for words in ("Two", "Three"):
+        c.lines = [line.replace(c.cwd, "/x/\\ud800") for line in c.lines]
+        c.write()
+        assert "/x/\\ud800" in c.path.read_text()
+        assert "write conversations/" in mine() and mine() == ""
+        c.user(words)
+
+
+@pytest.mark.parametrize("edits", [5, "x", None, [None, 7, {"new_string": [1]}]])
+def test_a_tool_call_of_an_odd_shape_costs_only_itself(edits):
+    assert isinstance(sf.Tools().call("MultiEdit", {"file_path": "a.py", "edits": edits}).argument, str)
+
+
+@pytest.mark.parametrize("at", ["0000-00-00T00:00:00Z", "2026-13-45T99:99:99Z", "2026-02-30T10:00:00Z", "../../../../xTZ......Z",
+                                "0001-01-01T00:00:00+14:00", "yesterday"])
+def test_what_is_no_time_is_no_day(at):
+    assert filing.utc_second(at) == ""
 
 
 def test_project_touches_only_that_wing(home, mine):

@@ -319,6 +319,34 @@ def test_an_unknown_key_in_wiki_yaml_names_the_nearest(home):
         wl.config()
 
 
+@pytest.mark.parametrize("text, said", [
+    (b"\xff\xfe\x00", "is not UTF-8 text"),
+    (b"- a\n", "is not a mapping"),
+    (b"project_map: [1, 2]\n", "project_map: [1, 2] cannot be used; write a mapping"),
+    (b"exclude: 5\n", "exclude: 5 cannot be used; write a list"),
+    (b"budget: x\n", "budget: 'x' cannot be used; write a mapping such as {calls"),
+    (b"budget: {calls: lots}\n", "cannot be used"),
+    (b"timezone: Mars\n", "timezone: 'Mars' cannot be used"),
+    (b"paused: sometimes\n", "paused: 'sometimes' cannot be used; write true or false"),
+    (b"backend: gpt\n", "backend: 'gpt' cannot be used; write one of claude"),
+    (b"wiki-hygiene: {empty_stub_threshold: many}\n", "empty_stub_threshold: 'many' cannot be used; write a whole number"),
+    (b"wiki-hygiene: {required_fields: {a: b}}\n", "required_fields: {'a': 'b'} cannot be used; write a list such as [title]"),
+])
+def test_a_wrong_value_in_wiki_yaml_is_one_line_that_says_what_to_write(home, text, said):
+    home.wiki.mkdir()
+    (home.wiki / "wiki.yaml").write_bytes(text)
+    with pytest.raises(wl.WikiError) as error:
+        wl.seams("wiki-hygiene", {"EMPTY_STUB_THRESHOLD": 100, "REQUIRED_FIELDS": ("title",)})
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_setting_without_a_value_is_as_if_not_there(home):
+    home.wiki.mkdir()
+    (home.wiki / "wiki.yaml").write_text("project_map:\nwiki-hygiene: {empty_stub_threshold: }\n")
+    constants = {"EMPTY_STUB_THRESHOLD": 100, "PROJECT_MAP": {}}
+    assert wl.seams("wiki-hygiene", constants) == constants
+
+
 def test_the_wikis_settings_stand_over_the_users_and_those_over_the_constants(home):
     """D8."""
     home.wiki.mkdir()

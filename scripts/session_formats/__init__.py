@@ -271,7 +271,7 @@ def _edit(given: dict) -> str:
 
 
 def _edits(given: dict) -> str:
-    edits = [e for e in given.get("edits") or [] if isinstance(e, dict)]
+    edits = [e for e in edits if isinstance(e, dict)] if isinstance(edits := given.get("edits"), list) else []
     old, new = sum(_lines(e.get("old_string")) for e in edits), sum(_lines(e.get("new_string")) for e in edits)
     return f"{len(edits)} edits, -{old} +{new} lines: {_first_line(edits[0].get('new_string')) if edits else ''}"
 
