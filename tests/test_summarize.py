@@ -297,6 +297,99 @@ def test_names_of_rooms_are_one_to_one():
     assert not set(named.values()) & NEVER
 
 
+# ---------------------------------------------------------------- what leans, what is decided, what is taken back
+
+
+def test_a_sentence_that_leans_on_the_one_before_is_kept_together_with_it():
+    lone = "`rollback.sh` makes the release in `previous` live again with one atomic switch of the symlink."
+    leaning = "It does not undo a migration, so a rollback only works while the old release can live with the new schema."
+    said, _ = summary_of(("user", "And how do we roll back?"), ("assistant", f"{lone} {leaning}"))
+    assert [b.text for b in said.bullets] == [f"{lone} {leaning}"]
+    said, _ = summary_of(("user", "And how do we roll back?"), ("assistant", leaning))
+    assert said.bullets == ()
+
+
+@pytest.mark.parametrize("text", [
+    "We decided to stay with SQLite: the API runs on one host, and eight threads make 160 bookings without an error.",
+    "A circuit breaker was rejected because it needs state shared between processes, while a budget is a number in memory.",
+])
+def test_a_decision_is_a_fact_that_stands(text):
+    said, _ = summary_of(("user", "What should our retry policy be?"), ("assistant", text))
+    assert [(b.hall, b.text) for b in said.bullets] == [("fact", text)]
+
+
+def test_a_claim_that_is_taken_back_goes_with_what_takes_it_back():
+    wrong = "The root cause of the empty export is the expired `pg_dump` password, because cron reads another pgpass file."
+    back = "I was wrong about the expired `pg_dump` password: the root cause of the empty export is not pgpass."
+    said, _ = summary_of(("user", "Why is it empty?"), ("assistant", wrong), ("user", "Sure?"), ("assistant", f"{back}\n\n{CAUSE}"))
+    assert CAUSE in [b.text for b in said.bullets]
+    assert not any("password" in b.text for b in said.bullets) and "password" not in said.text
+
+
+@pytest.mark.parametrize(("prompt", "rule"), [
+    ("Good. For the future: never sleep in a test, I always want the clock passed in.",
+     "For the future: never sleep in a test, I always want the clock passed in."),
+    ("And days should be calendar days at the port.", "days should be calendar days at the port."),
+    ("I prefer Python for such tools over shell from now on.", "I prefer Python for such tools over shell from now on."),
+])
+def test_a_rule_may_follow_a_greeting_or_an_and(prompt, rule):
+    said, _ = summary_of(("user", prompt), ("assistant", "Done."))
+    assert [(b.hall, b.text) for b in said.bullets] == [("preference", rule)]
+
+
+def test_a_complaint_with_never_in_it_is_no_rule():
+    said, _ = summary_of(("user", "The suite fails about one run in ten, and never when I look at it."), ("assistant", "Done."))
+    assert said.bullets == ()
+
+
+def test_a_label_before_a_colon_stays_part_of_its_sentence():
+    text = "Root cause: `redis-py` reconnects without AUTH, so every command after a failover is rejected by the server."
+    said, _ = summary_of(("user", "Why?"), ("assistant", f"- **Root cause:** {text.removeprefix('Root cause: ')}"))
+    assert [(b.hall, b.text) for b in said.bullets] == [("discovery", text)]
+
+
+@pytest.mark.parametrize("text", [
+    "A Python tool that converts JSONL transcripts into readable HTML and Markdown files.",
+    "Timestamps from the header of the archive when `--with-timestamps` is used.",
+    "New contract for the importer: every row that has no customer is skipped because it cannot be billed.",
+    "Without the flag, the importer drops every row because no column is mapped to a customer.",
+])
+def test_a_noun_with_its_clause_is_no_sentence(text):
+    assert cues.refused(text) != ""
+
+
+def test_the_summary_is_not_the_bullets_again():
+    said, _ = summary_of(*EXPORT)
+    assert any(b.text not in said.text for b in said.bullets)
+
+
+# ---------------------------------------------------------------- rooms of a first run
+
+
+@pytest.mark.parametrize(("prompt", "answer", "wanted", "unwanted"), [
+    ("The deploy at noon gave us two minutes of errors, how do we roll back?",
+     "`deploy.sh` switches before the migration is done. A rollback only works while the migration can live with both schemas.",
+     {"deployment", "rollback", "migrations"}, {"noon-gave", "noon"}),
+    ("Last night's backup has fewer bookings than the SQLite database.",
+     "The backup loses bookings because `cp` copies one file while SQLite is in WAL mode, and WAL mode keeps two.",
+     {"backups", "sqlite", "wal"}, {"fewer-booking", "night"}),
+    ("Which retry policy should we have with the payment provider?",
+     "Repeating a payment is only safe with an idempotency key, because the retry policy repeats every POST.",
+     {"retry-policy", "idempotency-key", "payments"}, {"retries"}),
+])
+def test_rooms_of_a_short_session_are_its_nouns(prompt, answer, wanted, unwanted):
+    said, _ = summary_of(("user", prompt), ("assistant", answer), title=prompt)
+    assert wanted <= set(said.topics) and not unwanted & set(said.topics)
+
+
+def test_what_cannot_be_asked_now_is_said_to_be_deferred(home, summarize):
+    """M16: no model reachable is no failure: counted, said on stdout, the file left as it was."""
+    path, text = talk(*EXPORT)
+    put(home, path, text)
+    [line] = summarize("--backend", "llama-server")
+    assert line.startswith("deferred: 1 conversations: ") and (home.wiki / path).read_text() == text
+
+
 # ---------------------------------------------------------------- relations
 
 

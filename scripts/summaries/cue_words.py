@@ -88,7 +88,8 @@ deferred skipped out_of_scope part_of based_on pre-existing separately noted unr
 what_(changed|i|you|it|this|that|we|happened|remains|was)
 (step|phase|option|task|item|part|round|attempt|claim|approach|scenario|case|point|finding|issue|bug|problem|goal|plan|idea|question)_(%|[a-d])
 (high|medium|low|critical|blocker|major|minor|info|severity|priority): fails works passes seems looks appears sounds
-the_alternative the_reasoning without_the_block question tradeoff trade-off unreachable total total_~ constitution_check
+already new the_alternative the_reasoning without_the_block question tradeoff trade-off unreachable total total_~
+constitution_check
 what's what's_(still|left|missing) (to|for)_(get|work)_around_(it|this|that) please you_can_now you_can
 (so|and)_(yes|no|far) if_(yes|no|both|neither|either|true) more less better worse faster slower cheaper earlier later doesn't
 don't isn't
@@ -132,7 +133,7 @@ the_other_(finding|findings|option|options) option_(%|[a-d])
 the_user_(wants|asked|said|is) the_reviewer the_failing the_failed the_former the_latter out_of_scope follow-up follow-ups
 followup scope_call next_(slice|pass|tranche|round)
 tranche still_open remaining_(work|gap|item|issue|piece)* not_yet todo tbd
-worth_(flagging|noting|knowing|a|doing|mentioning|it|keeping|fixing|confirming)
+worth_surfacing worth_(flagging|noting|knowing|a|doing|mentioning|it|keeping|fixing|confirming)
 worth_(checking|considering|calling) in_this_(repo|session|pass|round)
 the_(review|memo|plan|issue|audit|spec|doc|brief|ticket)_(says|said|asks|asked|notes|lists|claims)
 the_(diff|patch|commit|pr|branch) since_the_(review|last) no_action post-fix pre-fix as_of_now
@@ -149,7 +150,8 @@ anymore
 # Talk about the work of reviewing and changing rather than about the thing.
 WORKSHOP = """
 reviewer reviewers finding findings nit nits comment comments pr_#% prs pull_request commit_`~` copilot codex_review smoke_test
-smoke_tests follow-up assert* testmain the_~_test_(sets|seeds|uses|checks|guards|pins) tests_(use|cover|pin|check|verify)
+smoke_tests test_server e2e asymmetry folded_into no_tags insertions deletions checklist checklists follow-up assert* testmain
+the_~_test_(sets|seeds|uses|checks|guards|pins) tests_(use|cover|pin|check|verify)
 the_tests the_test test_files coverage (in|of|out_of)_scope unfixable agent_% correctly_~
 harmless confirmed_(both|all|that|by) no_current_gain simplif* section_is_needed exhaustive mediums lows highs gated_e2e_*
 no_current_gain (is|are)_sound dead_code cleanup cosmetic this_pr rebase rebased stash stashed worktree doc_comment docstring
@@ -189,7 +191,9 @@ would wouldn't
 
 # The state of the work rather than of the world.
 STATUS = """
-successfully no_regression* no_behavior_change no_behaviour_change (working|works|behaves)_as_(expected|intended|designed)
+successfully (is|are)_all_(green|clean|good|passing|done) (branch|main|head)_is ahead_of saved_to_`~`
+all_%_(issues|tasks|items|tests|files|findings|comments) no_regression* no_behavior_change no_behaviour_change
+(working|works|behaves)_as_(expected|intended|designed)
 as_expected ready_to in_progress
 (is|are)_(done|complete|in|in_place|running|being|committed|staged|pushed|open|ready|green|clean|merged_now|up_to_date|in_sync|finished|unchanged)
 now_complete fully_complete (is|are|now)_in_place landed_in committed_(as|in|and|on) pushed drafted up_to_date co-authored
@@ -228,7 +232,8 @@ pinned routed threaded unified swapped annotated filed posted replied reset squa
 covered configured
 installed generated parsed supported provided reduced increased eliminated integrated enhanced included rewired reordered
 normalized stripped marked
-updates adds removes fixes creates replaces moves renames makes ensures handles uses returns shows provides supports includes
+updates highlights lists adds removes fixes creates replaces moves renames makes ensures handles uses returns shows provides
+supports includes
 gets sets keeps allows
 drops runs takes builds reads writes sends calls validates verifies covers avoids prevents catches picks falls throws parses
 loads stores wraps matches
@@ -365,7 +370,7 @@ launchctl timeout journalctl lsof chmod bash sh zsh tauri alembic black tox nox
 RULES = """
 prefer i'd_prefer i_prefer i'd_rather
 don't_(use|want|like|add|commit|push|make|create|write|include|mention|touch|change)
-do_not_(use|want|like|add|commit|push|make|create|write|include|mention|touch|change) we_don't_(use|want|need|have|support)
+do_not_(use|want|like|add|commit|push|make|create|write|include|mention|touch|change) we_don't_(use|want|support)
 we_never we_always
 avoid make_sure be_sure must_(not|be|have|use|never|always) only_use stick_(to|with) keep_(it|the|things|everything|in_mind)
 no_need_(to|for)
@@ -382,7 +387,8 @@ the_(first|second|other|last)_one i_did
 i_ran i_just i_see i_got i_checked i_tried i've fuck* shit* stupid damn
 """
 CHATTER_OPENS = """
-no nah na also or otherwise it this these those they just you they he she what why how when is are do does did has was review
+no nah na also or otherwise push commit open merge rebase it this these those they just you they he she what why how when is
+are do does did has was review
 check
 verify look
 read find explain describe

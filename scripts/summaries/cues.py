@@ -46,7 +46,8 @@ _LITTER = re.compile(r"\[REDACTED|\[Image|\[Pasted|\[Request|\x00|�|[␀-␟]|
                      r"\b[0-9a-f]{40}\b|\{\{|^/|^@|https?://\S{60}|Users/|/home/|~/|^\d+[.):]|^\([a-z\d]\)|^[A-Z]\. |^#\d|"
                      r"^[^.]{0,30}→|[═║╔╚│┌└├─]|[😀-🙏🎉🚀💯✅❌⚠]|"
                      r"\bexit (?:code|status) \d|\bline \d+, in\b|^at \w+\.|Traceback|^\w*Error:|^\d{4}[-/]\d\d|!$|"
-                     r"\[[a-z]+\]|`[0-9a-f]{7,40}…?`|\b[0-9a-f]{7,40}…|\b[Ll]ines? \d+|^\(|\(\w+ #\d+\)|API Error| · |"
+                     r"\[[a-z]+\]|`[0-9a-f]{7,40}…?`|\b[0-9a-f]{7,40}…|\b[Ll]ines? \d+|^\(|^[A-Z][a-z]+, but\b|"
+                     r"\(\w+ #\d+\)|API Error| · |"
                      r"\b(?:US\d|T\d{3})\b|\((?:high|medium|low|critical|minor|major|blocker)\)")
 _ENDS = re.compile(r"(?::|,|;|…|\.\.\.|\b(?:and|or|the|a|of|to|with|for|in|that|because|instead|below|above|too))[\"'”)]*$", re.I)
 _LEAD = re.compile(r"^[\w`](?:[\w ,'/()`.*+&#=-]|:(?!\s)){0,64}?(?::| —| –| -) ")      # 'Root cause: ', '`x` — '
@@ -82,7 +83,7 @@ def verb_forms(verb: str) -> list[str]:
 
 _FINITE = any_of(" ".join(form for verb in words.VERBS.split() for form in verb_forms(verb)) + " " + words.IRREGULAR)
 _THIRD_PERSON = re.compile(r"(?:[a-z]|X)\s[a-z]{2,}[a-rt-z]s\s"
-                           r"(?:an?|the|to|from|by|up|it|them|no|only|every|all|each|its|at|into|out|that|when|with|\d+|X)\b")
+                           r"(?:an?|the|to|from|by|up|it|them|no|only|every|all|each|its|you|us|at|into|out|that|when|with|\d+|X)\b")
 
 
 def has_verb(bare: str) -> bool:
@@ -114,6 +115,7 @@ def without_code(text: str) -> str:
 @functools.lru_cache(maxsize=8192)
 def refused(text: str, by_user: bool = False) -> str:
     """Why a sentence cannot be kept as it stands, in a word; '' when it can."""
+    text = text.replace("’", "'")
     if not (SHORTEST_RULE if by_user else SHORTEST) <= len(text) <= LONGEST:
         return "length"
     if len(wl.content_words(re.sub(r"`[^`]*`", " code ", text))) < (SHORTEST_RULE_WORDS if by_user else SHORTEST_WORDS):
@@ -136,16 +138,25 @@ def refused_anywhere(text: str) -> str:
     return ""
 
 
+_OPENING = re.compile(r"^(?:(?:Without|With|Under|In|On|For|At|From|By)(?= the\b) |(?:Since|When|If|Because|As|While|Although|"
+                      r"After|Before|Once)\b[^,]*(?:,[^,]*){0,3}, (?=the\b))")
+# A label has no auxiliary, is no 'we decided ...', and is short.
+_CLAUSE = re.compile(r"^(?:We|It)\b|\b(?:is|are|was|were|has|have|had|do|does|did|can|cannot|must|should|will|means|says)\b|"
+                     r"^(?:\S+\s){6,}.*\b[a-z]+(?:s|ed)\s", re.I)
+
+
 def without_lead(text: str) -> str:
     """What follows a label ('Root cause: ', '`x` — '); the whole sentence when what stands before the colon is a clause."""
     match = _LEAD.match(text)
-    return text[match.end():] if match and not has_verb(without_code(match[0])) else text
+    return text if not match or _CLAUSE.search(without_code(match[0])) else text[match.end():]
 
 
 def refused_of_assistant(text: str) -> str:
     body = without_lead(text)
+    opened = _OPENING.match(text)
     for reason, pattern in (("points back", _POINTS_BACK), ("points back", _BARE_NOUN), ("turns", _TURNS)):
-        if pattern.search(text) or pattern.search(body):
+        parts = [text, body, text[opened.end():]] if opened and pattern is _BARE_NOUN else [text, body]
+        if any(pattern.search(part) for part in parts):
             return reason
     return unfit(text) or ("points back" if leans(without_code(text)) else "")
 
@@ -188,7 +199,7 @@ _FOLLOWS = any_of(words.FOLLOWS, "^", r"(?![\w'’-])")
 
 def may_follow(text: str) -> bool:
     """Can a sentence that leans on the one before it be kept together with it?"""
-    return bool(_FOLLOWS.match(text)) and not refused_anywhere(text) and not unfit(text)
+    return bool(_FOLLOWS.match(text)) and not of_the_moment(text) and not refused_anywhere(text) and not unfit(text)
 
 
 _RULES, _CHATTER, _CHATTER_OPENS = any_of(words.RULES), any_of(words.CHATTER), any_of(words.CHATTER_OPENS, "^")
@@ -292,6 +303,11 @@ def decides(text: str) -> bool:
 def dated(text: str) -> int:
     """How many words tie a sentence to the moment it was said."""
     return len(_DATED.findall(without_code(text)))
+
+
+def of_the_moment(text: str) -> bool:
+    """'It is now expired': true when it was said."""
+    return bool(re.search(r"\b(?:now|currently|today|still)\b", without_code(text)))
 
 
 def workshop(text: str) -> int:

@@ -262,7 +262,7 @@ def score(places: Mapping[str, list[float]], key: str, rooms: Rooms, long: int, 
     else:
         total *= worth_of_new(key, places, said, long)
     if key in broad:
-        total *= 0.55
+        total *= 0.45
     if topic_key(key) in rooms.named:
         total *= 1.15                       # the wiki has this room
         share = rooms.counts.get(topic_key(key), 0) / max(8, rooms.total)
@@ -279,7 +279,8 @@ def worth_of_new(key: str, places: Mapping[str, list[float]], said: int, long: i
         return 0.2                          # an identifier in passing
     if said < 3 + long // 40 and "title" not in places:
         return 0.4                          # said once or twice in passing
-    return 1.25 if said > 6 + long // 20 else 1.0 if asked else 0.8
+    trust = 1.25 if said > 6 + long // 20 else 1.0 if asked else 0.8
+    return trust if "-" in key else 0.65 * trust      # 'booking' says less than 'idempotency-key'
 
 
 def choose_topics(conversation: wl.Conversation, transcript: wl.Transcript, rooms: Rooms,
