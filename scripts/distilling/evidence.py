@@ -78,6 +78,7 @@ _NARRATES = re.compile(
     r"speculat\w+|once (?:#|the pr|it merges)|[^—]{3,80} — (?:[\w-]+ ){0,7}(?:grouped|folded|relaxed|collapsed|merged|extracted|"
     r"moved|removed|dropped|fixed|renamed)\b|"
     r"an? (?:tiny|small|quick|one-line\w*) (?:fix|change|tweak)|underlying change|"
+    r".* [-–—] fixed (?:by|in|with)\b|"
     r".*(?:\bnow lives? in\b|\bno longer pasted\b|\bmade best-effort\b|\b(?:tests?|suite|build|lint\w*|ci) "
     r"(?:(?:all|now|still|is|are) )*(?:pass(?:es|ing|ed)?|green|clean)\b|\b(?:is|are|not|can't be|cannot be) (?:yet )?"
     r"(?:un)?tested\b|\btest coverage\b|\bstatus: (?:complete|done)|"

@@ -22,6 +22,7 @@ SAME_PAGE = 0.6  # the same across groups
 TWICE = 1 / 3  # of a page's bullets may stand on another one too; beyond that the smaller page keeps them
 SHORT = 5  # bullets up to which a session named after its topic is about it even where they do not name it
 WHOLE = 3  # such bullets that make a page of a whole field, or of a topic none of them names
+TIGHT = 8  # bullets up to which it adds to a topic that has enough without them
 FOCUSED = 12  # bullets up to which a session whose first topic this is counts as being about it
 EVERYDAY_SAMPLE = 500  # newest conversations that say which words are everyday ones here
 FIRST_RUN_DAYS = 7  # how far the first run looks back from the newest summarised conversation
@@ -303,7 +304,8 @@ def of_topic(
     main = {c.path: c for c in group.conversations if focused(c) and chief(c, loose) == topic}
     small = {path for path, c in main.items() if loose or short(c, topic)}
     if found.enough and not broad:  # what a session named after it says belongs to it; of others only what names it
-        main, small = {p: c for p, c in main.items() if ev.weight(topic, c.title) == 2}, set()
+        main = {p: c for p, c in main.items() if ev.weight(topic, c.title) == 2 and len(c.evidence) <= TIGHT}
+        small = set()
     if main and not broad:
         found = subject_of(topic, ev.speaking_of([topic], everything, main, everyday, ev.ALIKE if found.enough else 1))
     if small:
@@ -337,7 +339,8 @@ def joined(one: Subject, more: Subject) -> Subject:
     known = {id(e.bullet) for e in one.evidence}
     both = ranked([*one.evidence, *(e for e in more.evidence if id(e.bullet) not in known)])
     evidence = tuple(ranked(ev.deduplicated(both)))
-    return Subject(tuple(dict.fromkeys((*one.topics, *more.topics))), evidence, one.whole or more.whole)
+    topics = sorted(dict.fromkeys((*one.topics, *more.topics)), key=ev.broad)  # the title is the special one's
+    return Subject(tuple(topics), evidence, one.whole or more.whole)
 
 
 def folded(groups: Sequence[TopicGroup]) -> list[TopicGroup]:

@@ -51,7 +51,9 @@ LIMITATION = re.compile(
     r"\b(?:cannot|can't|does(?:n't| not) (?:work|support|handle|help)|limit(?:s|ed|ation\w*)?|unless|fails? (?:when|if|on|with)|"
     r"breaks?|not supported|unsupported|too (?:slow|large|many|big)|known issue|workaround)\b", re.I)  # fmt: skip
 REASON = re.compile(r"\b(?:because|since|so that|caus\w+|due to|root|why|means|otherwise|leads? to|results? in)\b", re.I)
-PASSING = re.compile(r"\b(?:since the|as of|the review|you|your|line \d+|below|above)\b|^(?:bug|root cause|note|issue|fix)\b", re.I)
+PASSING = re.compile(
+    r"\b(?:since the|as of|the review|you|your|line \d+|below|above)\b|https?://|^(?:bug|root cause|note|issue|fix)\b", re.I
+)
 STATES = re.compile(r"\b(?:is|are|was|were|has|have|does|can|can't|cannot|must|should|means|only|never|always)\b", re.I)
 FRAGMENT = re.compile(r"(?:more|less|better|worse|not|same|only|still|already|done|fixed|added|updated|bonus|coverage)\b", re.I)
 PATTERN_SECTIONS = ("What", "Why", "Known limitations")
