@@ -257,12 +257,15 @@ def score(places: Mapping[str, list[float]], key: str, rooms: Rooms, long: int, 
     known, broad = rooms_known()
     is_known = key in known.values()
     said = sum(map(len, places.values()))
-    if is_known:
-        total *= 1.0 if "title" in places or said >= 2 + long // 80 else 0.85
+    asked = "title" in places or max(places.get("prompt", [0.0])) > PROMPT * 1.6
+    if is_known:                            # named in passing by a long session, it is an aside
+        total *= 1.0 if asked else min(1.0, (said - len(places.get("kept", ()))) / (3 + long / 25)) ** 0.5
     else:
         total *= worth_of_new(key, places, said, long)
     if key in broad:
         total *= 0.45
+    if key in ROUTINE and not asked:
+        total *= 0.5
     if topic_key(key) in rooms.named:
         total *= 1.15                       # the wiki has this room
         share = rooms.counts.get(topic_key(key), 0) / max(8, rooms.total)
@@ -270,16 +273,24 @@ def score(places: Mapping[str, list[float]], key: str, rooms: Rooms, long: int, 
     return total
 
 
+# What nearly every session does: a subject only where the title or the first prompt says so.
+ROUTINE = frozenset("""
+    code-review unit-tests end-to-end-tests integration-tests test-coverage testing linting gofmt refactoring readme
+    documentation json cli cli-flags logging changelog renaming release forms pull-requests github-issues cleanup
+    specification python
+    """.split())
+
+
 def worth_of_new(key: str, places: Mapping[str, list[float]], said: int, long: int) -> float:
     """How far a name that no list knows may be trusted: by where and how often the session says it."""
     asked = len(places.get("prompt", ())) + 2 * len(places.get("title", ()))
     if "-" not in key and (asked < 2 or said < 4):
-        return 0.3                          # a single word that is not what was talked about
+        return 0.3 if said < 4 + long // 12 else 0.7      # a single word: only if the session comes back to it
     if not any(telling(part) for part in key.split("-")) and said < 4 and "title" not in places:
         return 0.2                          # an identifier in passing
     if said < 3 + long // 40 and "title" not in places:
         return 0.4                          # said once or twice in passing
-    trust = 1.25 if said > 6 + long // 20 else 1.0 if asked else 0.8
+    trust = 1.5 if said > 6 + long // 20 else 1.0 if asked else 0.8
     return trust if "-" in key else 0.65 * trust      # 'booking' says less than 'idempotency-key'
 
 
@@ -313,10 +324,8 @@ def choose_topics(conversation: wl.Conversation, transcript: wl.Transcript, room
 
 
 def topic_limit(messages: Sequence[wl.Message]) -> int:
-    """Short sessions have few subjects."""
-    prompts = sum(m.role == "user" for m in messages)
-    size = sum(len(m.text) for m in messages)
-    return min(MOST_TOPICS, 4 + (size > 4000) + (prompts > 4) + (prompts > 30))
+    """A person files a session under few names: the fifth and later ones of ours were seldom among a reader's."""
+    return min(MOST_TOPICS, 4 + (sum(m.role == "user" for m in messages) > 40))
 
 
 def covers(kept: str, key: str) -> bool:
