@@ -259,7 +259,7 @@ def score(places: Mapping[str, list[float]], key: str, rooms: Rooms, long: int, 
     said = sum(map(len, places.values()))
     asked = "title" in places or max(places.get("prompt", [0.0])) > PROMPT * 1.6
     if is_known:                            # named in passing by a long session, it is an aside
-        total *= 1.0 if asked else min(1.0, (said - len(places.get("kept", ()))) / (3 + long / 25)) ** 0.5
+        total *= 1.0 if asked else min(1.0, (said - len(places.get("kept", ()))) / (1 + long / 20)) ** 0.5
     else:
         total *= worth_of_new(key, places, said, long)
     if key in broad:
