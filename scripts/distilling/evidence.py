@@ -254,6 +254,7 @@ def speaking_of(
 _FILE = re.compile(r"[\w.-]*/[\w./-]*\w(?:\.\w+)?")
 
 
+@functools.lru_cache(maxsize=100_000)
 def telling(text: str) -> frozenset[str]:
     """The stems of a text that say what it is about; the folders of a file it names do not."""
     return frozenset(w for w in stems(_FILE.sub(" ", text)) if len(w) > 2 and w not in _UNTELLING and not w.isdigit())

@@ -22,6 +22,7 @@ SAME_PAGE = 0.6  # the same across groups
 TWICE = 1 / 3  # of a page's bullets may stand on another one too; beyond that the smaller page keeps them
 SHORT = 5  # bullets up to which a session named after its topic is about it even where they do not name it
 WHOLE = 3  # such bullets that make a page of a whole field, or of a topic none of them names
+PLENTY = 16  # bullets that fill a page by naming the topic: nothing else is looked for
 TIGHT = 8  # bullets up to which it adds to a topic that has enough without them
 FOCUSED = 12  # bullets up to which a session whose first topic this is counts as being about it
 EVERYDAY_SAMPLE = 500  # newest conversations that say which words are everyday ones here
@@ -44,6 +45,11 @@ class Subject:
     @property
     def size(self) -> int:
         return sum(len(e.text) for e in self.evidence)
+
+    @functools.cached_property
+    def bullets(self) -> frozenset[int]:
+        """The identities of its bullets, the same in every topic that has them."""
+        return frozenset(id(e.bullet) for e in self.evidence)
 
     @property
     def broad(self) -> bool:
@@ -301,6 +307,8 @@ def of_topic(
     """What names the topic, and what the sessions that are chiefly about it say; a review only where there is little."""
     found = subject_of(topic, ev.speaking_of([topic], everything, everyday=everyday))
     broad = ev.broad(topic)
+    if found.enough and len(found.evidence) >= PLENTY:
+        return found
     main = {c.path: c for c in group.conversations if focused(c) and chief(c, loose) == topic}
     small = {path for path, c in main.items() if loose or short(c, topic)}
     if found.enough and not broad:  # what a session named after it says belongs to it; of others only what names it
@@ -331,7 +339,7 @@ def subject_of(topic: str, evidence: Iterable[ev.Evidence]) -> Subject:
 
 def shares(some: Subject, other: Subject) -> bool:
     """Two subjects rest on the same bullets, by the smaller of them."""
-    a, b = ({id(e.bullet) for e in s.evidence} for s in (some, other))
+    a, b = some.bullets, other.bullets
     return bool(a and b) and len(a & b) >= SHARED_BULLETS * min(len(a), len(b))
 
 
@@ -396,9 +404,8 @@ def apart(groups: Sequence[TopicGroup]) -> list[TopicGroup]:
 
 def repeats(subject: Subject, other: Subject) -> bool:
     """Most of what names the subject's topic is on the other's page."""
-    there = {id(e.bullet) for e in other.evidence}
     named = subject.named
-    return bool(named) and sum(id(e.bullet) in there for e in named) >= SAME_PAGE * len(named)
+    return bool(named) and sum(id(e.bullet) in other.bullets for e in named) >= SAME_PAGE * len(named)
 
 
 def taken_in(group: TopicGroup, subject: Subject, other: TopicGroup) -> TopicGroup:
