@@ -370,7 +370,7 @@ def test_the_summary_is_not_the_bullets_again():
     ("The deploy at noon gave us two minutes of errors, how do we roll back?",
      "`deploy.sh` switches before the migration is done. A rollback only works while the migration can live with both schemas.",
      {"deployment", "rollback", "migrations"}, {"noon-gave", "noon"}),
-    ("Last night's backup has fewer bookings than the SQLite database.",
+    ("Last night's backup has fewer bookings than the SQLite database in WAL mode.",
      "The backup loses bookings because `cp` copies one file while SQLite is in WAL mode, and WAL mode keeps two.",
      {"backups", "sqlite", "wal"}, {"fewer-booking", "night"}),
     ("Which retry policy should we have with the payment provider?",

@@ -12,7 +12,7 @@ there(_is|_are|'s)_(one|two|three|also|still|no|a_(subtle|small|few|couple|secon
 the_(former|latter|other|others|rest|same|first|second|third|last|following|above|below|next|only|two|three|four|five|six|key|main|actual)
 the_(biggest|bigger|big|remaining|most|new|newer|old|older|current|existing|original|cleanest|simplest|fastest|easiest|safest|best|right)
 the_(real|honest|short|bottom|net|exact|entire|whole|important|one|full|fuller|underlying|high|low|medium|practical|interesting|other)
-the_(theoretical|core|central|critical|crux|upshot|takeaway|point|bit|part|piece|thing|things|previous|earlier|latest|relevant|proposed)
+the_(separate|theoretical|core|central|critical|crux|upshot|takeaway|point|bit|part|piece|thing|things|previous|earlier|latest|relevant|proposed)
 the_(suggested|recommended|requested|corresponding|resulting|updated|final|initial|failing|broken|affected|conceptual|general|specific)
 the_(typical|usual|common|obvious|likely|tradeoff|tradeoffs|trade-off|trade-offs|diagnosis|theory|hypothesis|reviewer|author|user|coworker)
 """
@@ -88,7 +88,8 @@ deferred skipped out_of_scope part_of based_on pre-existing separately noted unr
 what_(changed|i|you|it|this|that|we|happened|remains|was)
 (step|phase|option|task|item|part|round|attempt|claim|approach|scenario|case|point|finding|issue|bug|problem|goal|plan|idea|question)_(%|[a-d])
 (high|medium|low|critical|blocker|major|minor|info|severity|priority): fails works passes seems looks appears sounds
-already new the_alternative the_reasoning without_the_block question tradeoff trade-off unreachable total total_~
+already new when_(true|false|set|unset) two_cases the_alternative the_reasoning without_the_block question tradeoff trade-off
+unreachable total total_~
 constitution_check
 what's what's_(still|left|missing) (to|for)_(get|work)_around_(it|this|that) please you_can_now you_can
 (so|and)_(yes|no|far) if_(yes|no|both|neither|either|true) more less better worse faster slower cheaper earlier later doesn't
@@ -126,7 +127,7 @@ this these those
 as_(above|below|follows|mentioned|noted|discussed|described|requested)
 (see|listed|described|mentioned|shown|noted|outlined)_(above|below|earlier|here)
 so_far the_following right_now just_now at_this_point in_flight next_step
-the_other_(two|three|one|ones|side|half)
+in_that_~ the_other_(two|three|one|ones|side|half)
 the_other_(finding|findings|option|options) option_(%|[a-d])
 (finding|comment|point|claim|item|step|phase|task|batch|slice|review)_%
 (findings|comments|points|claims|items|steps|phases|tasks|finding|comment)_#%
@@ -150,7 +151,8 @@ anymore
 # Talk about the work of reviewing and changing rather than about the thing.
 WORKSHOP = """
 reviewer reviewers finding findings nit nits comment comments pr_#% prs pull_request commit_`~` copilot codex_review smoke_test
-smoke_tests test_server e2e asymmetry folded_into no_tags insertions deletions checklist checklists follow-up assert* testmain
+smoke_tests test_server test_servers unit_test unit_tests integration_test integration_tests e2e asymmetry folded_into no_tags
+insertions deletions checklist checklists follow-up assert* testmain
 the_~_test_(sets|seeds|uses|checks|guards|pins) tests_(use|cover|pin|check|verify)
 the_tests the_test test_files coverage (in|of|out_of)_scope unfixable agent_% correctly_~
 harmless confirmed_(both|all|that|by) no_current_gain simplif* section_is_needed exhaustive mediums lows highs gated_e2e_*
@@ -173,7 +175,8 @@ the_decision decision: chosen_because chose settled_on
 HEDGES = """
 seems seem seemed appears_to appear_to looks_like look_like might maybe perhaps probably presumably likely unlikely possibly
 suggests suggest suspect
-suspected guess guessing i_think not_sure unclear unsure could_be may_be may_have apparently hopefully arguably hypothes*
+suspected haven't_(proven|verified|confirmed|tested|checked) (once|when|until|after)_#%_(merges|lands|ships) guess guessing
+i_think not_sure unclear unsure could_be may_be may_have apparently hopefully arguably hypothes*
 assume assuming
 theor* (until|once|when)_the_~_(pr|change|fix|branch)_(lands|merges|is_merged)
 should_(now|work|be_fine|be_fixed|be_good|be_ok|be_safe|be_enough|be_resolved|be_ready|be_able_to|also_work|see|pass)
@@ -191,7 +194,8 @@ would wouldn't
 
 # The state of the work rather than of the world.
 STATUS = """
-successfully (is|are)_all_(green|clean|good|passing|done) (branch|main|head)_is ahead_of saved_to_`~`
+successfully a_separate_(problem|issue|bug) (is|are)_all_(green|clean|good|passing|done) (branch|main|head)_is ahead_of
+saved_to_`~`
 all_%_(issues|tasks|items|tests|files|findings|comments) no_regression* no_behavior_change no_behaviour_change
 (working|works|behaves)_as_(expected|intended|designed)
 as_expected ready_to in_progress

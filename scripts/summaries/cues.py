@@ -50,7 +50,7 @@ _LITTER = re.compile(r"\[REDACTED|\[Image|\[Pasted|\[Request|\x00|�|[␀-␟]|
                      r"\(\w+ #\d+\)|API Error| · |"
                      r"\b(?:US\d|T\d{3})\b|\((?:high|medium|low|critical|minor|major|blocker)\)")
 _ENDS = re.compile(r"(?::|,|;|…|\.\.\.|\b(?:and|or|the|a|of|to|with|for|in|that|because|instead|below|above|too))[\"'”)]*$", re.I)
-_LEAD = re.compile(r"^[\w`](?:[\w ,'/()`.*+&#=-]|:(?!\s)){0,64}?(?::| —| –| -) ")      # 'Root cause: ', '`x` — '
+_LEAD = re.compile(r"^[\w`](?:[\w ,'/()`.*+&#=-]|:(?!\s)){0,110}?(?::| —| –| -) ")      # 'Root cause: ', '`x` — '
 _CODE_LEAD = re.compile(r"^`[^`]+`(?: \([^)]*\))?(?: \w+){0,2}(?: \([^)]*\))?(?: —| –| -|:) ")
 _NEEDS_NOUN = re.compile(r"\b(?:it|its|it's|they|them|their|this|those|these)\b", re.I)
 _PAST = any_of(words.PAST + " ~ed", r"^(?:\w+ly\s)?")
@@ -158,6 +158,8 @@ def refused_of_assistant(text: str) -> str:
         parts = [text, body, text[opened.end():]] if opened and pattern is _BARE_NOUN else [text, body]
         if any(pattern.search(part) for part in parts):
             return reason
+    if body != text and _NAMED_ONLY.match(without_code(body)):
+        return "no verb"
     return unfit(text) or ("points back" if leans(without_code(text)) else "")
 
 
@@ -227,11 +229,20 @@ def refused_of_user(text: str) -> str:
     return "" if has_verb(bare) or _RULES.search(bare) else "no verb"
 
 
+# 'Since it is ...', 'Hand it to ...'; and ', that cost is invisible'.
+_LEANS_AT_ONCE = re.compile(r"^[A-Z][a-z]+\s(?:it|it's|they|this|that|these|those|them)\b|^For [\w -]+ it's\b|"
+                            r".*, that (?!is\b|was\b)\w+ (?:is|was|are|has)\b")
+_NAMED_ONLY = re.compile(r"(?:an?|all|no|same|just|only|both|purely|mostly|always)\b"
+                         r"(?!.*\b(?:is|are|was|were|has|have|can|cannot|must|does)\b)", re.I)
+
+
 def leans(bare: str) -> bool:
     """A pronoun stands where nothing in the sentence has been named yet that it could stand for."""
     match = _NEEDS_NOUN.search(bare)
     if not match:
         return False
+    if _LEANS_AT_ONCE.match(bare):
+        return True
     before = bare[: match.start()]
     return not wl.content_words(before) and not re.search(r"\bX\b", before)
 

@@ -15,7 +15,7 @@ MOST_BULLETS = 15             # a summary longer than this is read by nobody
 MOST_OF_A_HALL = 10
 KEEP_SCORE = 3.9              # below this a sentence is not worth a reader's time
 FEW_SCORE, FEW = 3.5, 3       # unless the session has hardly any other
-MANY_SCORE, MANY = 0.6, 7     # more is asked of what comes after the first ones
+MANY_SCORE, MANY = 0.3, 7     # more is asked of what comes after the first ones
 LONGEST_PAIR = 330            # characters of a sentence together with the one that leans on it
 USER_SCORE = 3.5              # a person's own rule needs less
 ALIKE = 0.6                   # share of content words at which two sentences say the same
@@ -168,12 +168,13 @@ def salience(text: str, sentence: Sentence, words: frozenset[str], asked: frozen
     score -= 0.3 if re.search(r"\b(?:you|your)\b", text, re.I) else 0.0
     score += 0.5 if not sentence.item and text[-1] == "." else -0.4 if sentence.item and text[-1] not in ".)`" else 0.0
     score += 1.0 if cues.decides(text) or re.match(r"(?:The )?(?:actual |real )?(?:root )?cause\b", text, re.I) else 0.0
-    score -= 0.35 * min(3, cues.dated(text)) + 1.2 * min(2, cues.workshop(text))
+    score -= 0.35 * min(3, cues.dated(text)) + 1.4 * min(2, cues.workshop(text))
     score -= 1.0 if re.match(r"(?:If|Even if|Whether)\b", text) else 0.0
     score -= 0.6 if not cues.explains(text) and re.search(r"\b(?:now|still|already)\b", text) else 0.0
     score -= 0.3 if not sentence.first and not sentence.item and re.match(r"(?:The|A|An|There)\b", text) else 0.0
     score -= 0.4 * len(re.findall(r"→|\b\w+\.\w+:\d+|\.md:\d|\.md`", text))
     score -= 3.0 if cues.has_code_lead(text) else 0.0
+    score -= 1.5 if re.match(r"[\w/-]+\.[a-z]{1,4}(?::\d+)? [-—–] ", text) else 0.0
     score -= 0.6 if text[0].islower() else 0.0
     score -= 0.6 * len(re.findall(r"\b(?:also|too|genuinely|indeed|actually|really|just|already)\b", text, re.I))
     score -= 0.4 if re.match(r"The [a-z]+ (?:is|was|are|has|does|can|will|now|\w+s)\b", text) else 0.0

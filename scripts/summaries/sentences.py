@@ -77,7 +77,7 @@ _END = re.compile(r"(?<=[.!?…])[\"'”’)\]*]*\s+(?=[\"'“(\[*`]*(?:[A-Z0-9�
                   r"(?<=[a-z]{3}[.!?])\s+(?=[a-z])|(?<=[。！？])\s*")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|resp|incl|excl|no|fig|al|inc|ltd|mr|mrs|dr|st|ca|dept|min|max|esp|ver|ref|refs|sec|"
-    r"ex|a\.k\.a|w\.r\.t|[A-Za-z])\.|^\d+\.)[\"')*]*$", re.I)
+    r"ex|a\.k\.a|w\.r\.t|(?<!['’])[A-Za-z])\.|^\d+\.)[\"')*]*$", re.I)
 
 
 def split_sentences(block: str) -> list[str]:
