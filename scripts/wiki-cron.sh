@@ -16,10 +16,17 @@ esac
 environment
 minute=$(($(printf '%s' "$(uname -n)$WIKI_DIR" | cksum | cut -d ' ' -f 1) % 50 + 5))
 quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g; s/%/\\\\%/g")"; }      # cron reads a bare % as a line's end
-job="WIKI_DIR=$(quoted "$WIKI_DIR") $(quoted "$SCRIPTS")"
+
+# cron knows none of these; whoever moved a folder has it moved there, too.
+job="WIKI_DIR=$(quoted "$WIKI_DIR")"
+for name in CLAUDE_CONFIG_DIR CODEX_HOME XDG_CACHE_HOME XDG_CONFIG_HOME; do
+  [ -z "${!name:-}" ] || job="$job $name=$(quoted "${!name}")"
+done
+job="$job $(quoted "$SCRIPTS")"
 
 say "# memex: the memory in $WIKI_DIR"
 say "PATH=$PATH"
-say "$minute * * * *  $job/mine-conversations.sh --extract-only"
+# The hourly lines leave out the hour of the nightly ones: they share a lock, and the night must not lose it.
+say "$minute 0-2,4-23 * * *  $job/mine-conversations.sh --extract-only >/dev/null"
 say "$minute 3 * * 1-6  $job/wiki-maintain.sh; $job/wiki-sync.sh full"
 say "$minute 3 * * 0  $job/wiki-maintain.sh --full; $job/wiki-sync.sh full"

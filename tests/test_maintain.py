@@ -224,14 +224,16 @@ def test_it_works_from_crons_bare_environment(home, run_script):
 
 
 def test_the_crontab_printer_names_the_hourly_the_nightly_and_the_weekly_job(run_script, home):
-    lines = run_script("wiki-cron.sh", env={"WIKI_DIR": "/tmp/my wiki %"}).stdout.splitlines()
-    jobs = [line for line in lines if re.match(r"\d", line)]
-    assert [re.search(r"scripts'(/.*)", job)[1] for job in jobs] == [
-        "/mine-conversations.sh --extract-only",
-        "/wiki-maintain.sh; WIKI_DIR='/tmp/my wiki \\%' '" + str(SCRIPTS) + "'/wiki-sync.sh full",
-        "/wiki-maintain.sh --full; WIKI_DIR='/tmp/my wiki \\%' '" + str(SCRIPTS) + "'/wiki-sync.sh full",
+    moved = {"CODEX_HOME": None, "XDG_CACHE_HOME": None, "XDG_CONFIG_HOME": None, "CLAUDE_CONFIG_DIR": "/tmp/it's claude"}
+    lines = run_script("wiki-cron.sh", env={"WIKI_DIR": "/tmp/my wiki %", **moved}).stdout.splitlines()
+    variables = r"WIKI_DIR='/tmp/my wiki \%' CLAUDE_CONFIG_DIR='/tmp/it'\''s claude' "
+    jobs = [line.replace(f"{variables}'{SCRIPTS}'/", "") for line in lines if re.match(r"\d", line)]
+    minute = jobs[0].split()[0]
+    assert jobs == [
+        f"{minute} 0-2,4-23 * * *  mine-conversations.sh --extract-only >/dev/null",
+        f"{minute} 3 * * 1-6  wiki-maintain.sh; wiki-sync.sh full",
+        f"{minute} 3 * * 0  wiki-maintain.sh --full; wiki-sync.sh full",
     ]
-    assert all("WIKI_DIR='/tmp/my wiki \\%'" in job for job in jobs)
 
 
 def test_a_run_leaves_its_words_in_the_run_log_and_no_file_of_its_own(home, maintained):
