@@ -21,6 +21,7 @@ import wiki_index  # noqa: E402
 
 # wiki_lib is loaded by the frame below only once something has gone wrong: a search takes less time than loading it.
 
+LONG_TITLE = 70                # characters of a title in a list for a person: some are a whole prompt
 PATH, TITLE, OFF = "\033[36m", "\033[1m", "\033[0m"
 
 
@@ -65,7 +66,15 @@ def main() -> int:
         hits = wiki_index.answer(wiki_dir, query=query, wing=args.wing, topic=args.topic, hall=args.hall,
                                  kind=args.kind, n=args.n, sections=args.sections)
     print_json(hits) if args.json else print_list(hits)
+    if not hits and sys.stderr.isatty():
+        where = f" in the wing {args.wing}; those there are: {', '.join(wings(wiki_dir)) or 'none'}" if args.wing else ""
+        print(f"nothing found{where}", file=sys.stderr)
     return 0
+
+
+def wings(wiki_dir: str) -> list[str]:
+    folder = os.path.join(wiki_dir, "conversations")
+    return sorted(e.name for e in os.scandir(folder) if e.is_dir()) if os.path.isdir(folder) else []
 
 
 def update(wiki_dir: str, rebuild: bool, told: object) -> None:
@@ -87,7 +96,8 @@ def print_list(hits: list[wiki_index.Hit]) -> None:
     for hit in hits:
         message = f"#{hit.message}" if hit.message else ""
         where = " · ".join(filter(None, (hit.kind, hit.wing, hit.date, hit.section, message)))
-        lines += (f"{title}{plain(hit.title)}{off}  ({plain(where)})", f"  {path}{plain(hit.path)}{off}",
+        name = hit.title if len(hit.title) <= LONG_TITLE else hit.title[:LONG_TITLE].rstrip() + "…"
+        lines += (f"{title}{plain(name)}{off}  ({plain(where)})", f"  {path}{plain(hit.path)}{off}",
                   f"  {plain(hit.snippet)}", "")
     sys.stdout.buffer.write("\n".join(lines).encode("utf-8", "replace"))      # whatever the locale
 
