@@ -88,7 +88,8 @@ deferred skipped out_of_scope part_of based_on pre-existing separately noted unr
 what_(changed|i|you|it|this|that|we|happened|remains|was)
 (step|phase|option|task|item|part|round|attempt|claim|approach|scenario|case|point|finding|issue|bug|problem|goal|plan|idea|question)_(%|[a-d])
 (high|medium|low|critical|blocker|major|minor|info|severity|priority): fails works passes seems looks appears sounds
-already new when_(true|false|set|unset) two_cases the_alternative the_reasoning without_the_block question tradeoff trade-off
+already new a_tiny the_%_case when_(true|false|set|unset) two_cases the_alternative the_reasoning without_the_block question
+tradeoff trade-off
 unreachable total total_~
 constitution_check
 what's what's_(still|left|missing) (to|for)_(get|work)_around_(it|this|that) please you_can_now you_can
@@ -127,7 +128,8 @@ this these those
 as_(above|below|follows|mentioned|noted|discussed|described|requested)
 (see|listed|described|mentioned|shown|noted|outlined)_(above|below|earlier|here)
 so_far the_following right_now just_now at_this_point in_flight next_step
-in_that_~ the_other_(two|three|one|ones|side|half)
+(in|over|via|from|to|at|by|into|through|on|for|of|with)_that_~ test_server test_servers
+the_other_(two|three|one|ones|side|half)
 the_other_(finding|findings|option|options) option_(%|[a-d])
 (finding|comment|point|claim|item|step|phase|task|batch|slice|review)_%
 (findings|comments|points|claims|items|steps|phases|tasks|finding|comment)_#%
@@ -151,7 +153,7 @@ anymore
 # Talk about the work of reviewing and changing rather than about the thing.
 WORKSHOP = """
 reviewer reviewers finding findings nit nits comment comments pr_#% prs pull_request commit_`~` copilot codex_review smoke_test
-smoke_tests test_server test_servers unit_test unit_tests integration_test integration_tests e2e asymmetry folded_into no_tags
+smoke_tests unit_test unit_tests integration_test integration_tests e2e asymmetry folded_into no_tags
 insertions deletions checklist checklists follow-up assert* testmain
 the_~_test_(sets|seeds|uses|checks|guards|pins) tests_(use|cover|pin|check|verify)
 the_tests the_test test_files coverage (in|of|out_of)_scope unfixable agent_% correctly_~
@@ -175,7 +177,8 @@ the_decision decision: chosen_because chose settled_on
 HEDGES = """
 seems seem seemed appears_to appear_to looks_like look_like might maybe perhaps probably presumably likely unlikely possibly
 suggests suggest suspect
-suspected haven't_(proven|verified|confirmed|tested|checked) (once|when|until|after)_#%_(merges|lands|ships) guess guessing
+suspected speculation speculat* or_should haven't_(proven|verified|confirmed|tested|checked)
+(once|when|until|after)_#%_(merges|lands|ships) guess guessing
 i_think not_sure unclear unsure could_be may_be may_have apparently hopefully arguably hypothes*
 assume assuming
 theor* (until|once|when)_the_~_(pr|change|fix|branch)_(lands|merges|is_merged)

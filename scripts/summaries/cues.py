@@ -47,7 +47,7 @@ _LITTER = re.compile(r"\[REDACTED|\[Image|\[Pasted|\[Request|\x00|�|[␀-␟]|
                      r"^[^.]{0,30}→|[═║╔╚│┌└├─]|[😀-🙏🎉🚀💯✅❌⚠]|"
                      r"\bexit (?:code|status) \d|\bline \d+, in\b|^at \w+\.|Traceback|^\w*Error:|^\d{4}[-/]\d\d|!$|"
                      r"\[[a-z]+\]|`[0-9a-f]{7,40}…?`|\b[0-9a-f]{7,40}…|\b[Ll]ines? \d+|^\(|^[A-Z][a-z]+, but\b|"
-                     r"\(\w+ #\d+\)|API Error| · |"
+                     r"\(\w+ #\d+\)|\.md:\d|^(?:with|for|of|in|on|by|to|from|and|or) |API Error| · |"
                      r"\b(?:US\d|T\d{3})\b|\((?:high|medium|low|critical|minor|major|blocker)\)")
 _ENDS = re.compile(r"(?::|,|;|…|\.\.\.|\b(?:and|or|the|a|of|to|with|for|in|that|because|instead|below|above|too))[\"'”)]*$", re.I)
 _LEAD = re.compile(r"^[\w`](?:[\w ,'/()`.*+&#=-]|:(?!\s)){0,110}?(?::| —| –| -) ")      # 'Root cause: ', '`x` — '

@@ -12,10 +12,10 @@ from summaries.sentences import Sentence, own_words, sentences
 from summaries.topics import Rooms, choose_topics
 
 MOST_BULLETS = 15             # a summary longer than this is read by nobody
-MOST_OF_A_HALL = 10
+MOST_OF_A_HALL = 11
 KEEP_SCORE = 3.9              # below this a sentence is not worth a reader's time
 FEW_SCORE, FEW = 3.5, 3       # unless the session has hardly any other
-MANY_SCORE, MANY = 0.3, 7     # more is asked of what comes after the first ones
+MANY_SCORE, MANY = 0.1, 7     # more is asked of what comes after the first ones
 LONGEST_PAIR = 330            # characters of a sentence together with the one that leans on it
 USER_SCORE = 3.5              # a person's own rule needs less
 ALIKE = 0.6                   # share of content words at which two sentences say the same
