@@ -349,6 +349,16 @@ def short(ident: str) -> str:
 
 # ---------------------------------------------------------------- the file
 
+SETTING_COMMANDS = re.compile(
+    r"/(?:model|effort|clear|compact|config|login|logout|help|status|cost|context|resume|exit|usage|ide|permissions|mcp|hooks"
+    r"|agents|theme|output-style|add-dir|doctor|upgrade|fast|plan|rename)(?:\s+\S+)?$")
+
+
+def asks(prompt: str) -> bool:
+    """Does a prompt say what a session is about? '/model opus' sets the agent up and asks nothing."""
+    return bool(prompt.strip()) and not SETTING_COMMANDS.match(prompt.strip())
+
+
 def file_away(out: Outcome, old: wl.Conversation | None, old_text: str | None, transcript: wl.Transcript,
               readings: list[tuple[File, sf.Reading]]) -> None:
     """Fill in what the transcript's file will hold."""
@@ -365,7 +375,9 @@ def file_away(out: Outcome, old: wl.Conversation | None, old_text: str | None, t
     out.first_prompt = next((m.text for m in said if m.role == "user"), "")
     out.day = next((m.time[:10] for m in said if m.time), started[:10] or "1970-01-01")
     title = next((t for r in mains if (t := r.title)), "") if later else ""
-    title = title or str(was.get("title") or "") or out.first_prompt.strip().split("\n", 1)[0] or "Session"
+    known = str(was.get("title") or "")
+    title = title or (known if asks(known) else "") or next(
+        (m.text for m in said if m.role == "user" and asks(m.text)), out.first_prompt).strip().split("\n", 1)[0] or "Session"
     models = list(dict.fromkeys([*wl.as_list(was.get("models")), *(m for r in mains for m in r.models)]))
     branch = next((r.branch for r in reversed(mains) if r.branch), "") if later else ""
     out.meta = {**was, **{k: v for k, v in {

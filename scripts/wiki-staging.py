@@ -169,6 +169,8 @@ def print_list(queue: Queue) -> None:
         count = len(one["sources"])
         sources = f"{count} source{'' if count == 1 else 's'}"
         wl.say(visible(f"{one['id']}  {wl.one_line(one['title'], 50):<50}  {kind}, {sources}, {waits}"))
+    if queue.pages:
+        wl.note("read one in staging/, or all with --review; then --promote ID or --reject ID --reason WHY")
 
 
 def stats(queue: Queue) -> dict:
@@ -185,12 +187,14 @@ def stats(queue: Queue) -> dict:
 
 
 def print_stats(found: dict) -> None:
-    wl.say(f"{found['total']} waiting, {found['changes']} of them change a page")
+    changes = f", {found['changes']} of them change{'s' * (found['changes'] == 1)} a page" if found["changes"] else ""
+    wl.say(f"{found['total']} waiting{changes}")
     for label, key in (("type", "by_type"), ("source", "by_source")):
         for name, number in found[key].items():
             wl.say(visible(f"  {label} {name}: {number}"))
     if ages := found["age_days"]:
-        wl.say(f"  waiting for {ages['newest']} to {ages['oldest']} days, half of them {ages['median']} or longer")
+        oldest = ages["oldest"]
+        wl.say(f"  oldest: {oldest} days; half of them wait {ages['median']} days or longer" if oldest else "  oldest: today")
 
 
 # --- yes
