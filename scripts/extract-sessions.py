@@ -321,6 +321,14 @@ class Run:
             elif out.verdict == "waiting":
                 self.wait(next(f for f in out.group.files if f.source.path == path))
 
+    def forget(self, unwritten: set[str], outcomes: list[Outcome]) -> None:
+        """The sessions whose transcript could not be written count as not read: the next run reads them again."""
+        for out in outcomes if unwritten else ():
+            for path in out.entries:
+                if re.sub(r"\.\d+\.md$", ".md", self.state.get(path, {}).get("path", "")) in {
+                        re.sub(r"\.\d+\.md$", ".md", p) for p in unwritten}:
+                    del self.state[path]
+
     def wait(self, file: File) -> None:
         """Remember a subagent's file whose session is not here."""
         self.state[file.source.path] = {"size": file.source.size, "mtime": file.source.mtime, "session": file.session,
@@ -430,7 +438,10 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
     for number, batch in enumerate(batches(groups)):
         begin = wiki.init if not number else lambda: None
         outcomes = read_all(batch, run.setting, begin, INIT_BYTES if fresh and not number else 0)
-        wiki.apply(run.edits(outcomes))
+        edits = list(run.edits(outcomes))
+        done = {id(edit) for edit in wiki.apply(edits)}
+        if not dry:
+            run.forget({e.path for e in edits if id(e) not in done and wiki.text(e.path) != e.text}, outcomes)
         # Pages first, then the memory of them: a crash in between repeats work and loses none.
         if not dry and (batch or save):
             if run.wings.new:

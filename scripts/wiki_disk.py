@@ -5,6 +5,7 @@ Nothing else in the suite writes a page, keeps a lock or starts a process.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import os
@@ -64,7 +65,8 @@ def say(line: str) -> None:
 def log(line: str) -> None:
     """Append to the run log that wiki-maintain.sh named; nothing where there is none."""
     if path := os.environ.get("MEMEX_LOG"):
-        with open(path, "a", encoding="utf-8", errors="replace") as out:
+        # A full disk under the log must not keep the run from what it still can do; the line itself was printed.
+        with contextlib.suppress(OSError), open(path, "a", encoding="utf-8", errors="replace") as out:
             out.write(f"{line}\n")
 
 
@@ -184,11 +186,37 @@ def run_lock() -> Iterator[None]:
         yield
         return
     with locked("run", wait=0):
+        sweep(WIKI_DIR)
         os.environ["MEMEX_RUN"] = wiki_key()
         try:
             yield
         finally:
             del os.environ["MEMEX_RUN"]
+
+
+_TEMP = re.compile(r"\..+?(?:\.(\d+))?\.tmp$")
+
+
+def sweep(root: Path) -> None:
+    """Take away the temporary files that killed programs left in a wiki and in the cache: those of processes that are gone, and
+    a hook's (which carry no number) after an hour. Called by who holds the run lock."""
+    folders = [os.walk(os.path.join(root, name)) for name in (*STATIONS, "conversations", "context", "reports", "raw")]
+    tops = [(top, [], [e.name for e in os.scandir(top)]) for top in (root, cache_dir()) if os.path.isdir(top)]
+    for folder, _, names in (*tops, *(step for steps in folders for step in steps)):
+        for match in filter(None, (_TEMP.fullmatch(name) for name in names if name.endswith(".tmp"))):
+            path = os.path.join(folder, match[0])
+            with contextlib.suppress(OSError):      # gone meanwhile, or a disk that cannot be written: the next run
+                if not _alive(match[1]) and (match[1] or time.time() - os.stat(path).st_mtime > 3600):
+                    os.unlink(path)
+
+
+def _alive(pid: str | None) -> bool:
+    try:
+        return bool(pid) and os.kill(int(pid), 0) is None
+    except PermissionError:
+        return True       # somebody else's process
+    except (ProcessLookupError, OverflowError):
+        return False
 
 
 @dataclass(frozen=True)
@@ -355,6 +383,8 @@ class Wiki:
                 try:
                     self._carry_out(edit)
                 except OSError as error:
+                    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):      # the next one would fare no better
+                        raise WikiError(f"{target_of(edit)}: {error.strerror}; see to the disk, then run it again") from error
                     warn(target_of(edit), f"{error.strerror or error}; nothing was changed there")
                     continue
                 except Stale as error:
@@ -477,11 +507,16 @@ class Wiki:
 
     def init(self) -> bool:
         """Make an absent or empty folder a wiki: folders, ignore files, indexes, git on main, a first commit.
-        True when it was made. A folder that holds something only gains the folders it lacks."""
-        fresh = not self.root.exists() or not any(self.root.iterdir())
+        True when it was made. A folder that holds something only gains the folders it lacks; one whose making was
+        cut short (killed, a full disk) says so by a mark, and is made to the end."""
+        begun = self.root / ".making"
+        fresh = not self.root.exists() or not any(self.root.iterdir()) or begun.exists()
         if DRY_RUN:
             return False
         try:
+            if fresh:
+                self.root.mkdir(parents=True, exist_ok=True)
+                begun.touch()
             for folder in (*(f"{s}/{t}" for s in STATIONS for t in TYPE_FOLDERS.values()),
                            "conversations", "raw/harvested", "context", "reports"):
                 (self.root / folder).mkdir(parents=True, exist_ok=True)
@@ -490,13 +525,15 @@ class Wiki:
         if not fresh:
             return False
         for name in (".gitignore", ".gitattributes"):
-            if (source := CHECKOUT / name).exists():
+            if (source := CHECKOUT / name).exists() and not (self.root / name).exists():
                 atomic_write(self.root / name, source.read_text())
         self.apply([self.page_index(s) for s in STATIONS], quiet=True)
         run_tool(["git", "init", "-q", str(self.root)], env=git_env(None))
         self.git("symbolic-ref", "HEAD", "refs/heads/main")
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", "A new wiki")
+        self.git("add", "-A", "--", ".gitignore", ".gitattributes", *STATIONS)
+        if not self.git("rev-parse", "-q", "--verify", "HEAD", check=False):
+            self.git("commit", "-q", "--allow-empty", "-m", "A new wiki")
+        begun.unlink()
         return True
 
     @property
@@ -627,9 +664,12 @@ def run_tool(argv: Sequence[str], *, input: str | None = None, timeout: float = 
     try:
         out, err = process.communicate(input.encode("utf-8", "replace") if input is not None else None, timeout)
     except BaseException as error:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        # A moment to put things right, or git leaves its locks; then by force.
+        for sign, seconds in ((signal.SIGTERM, 1.0), (signal.SIGKILL, None)):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, sign)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=seconds)
         if isinstance(error, subprocess.TimeoutExpired):
             raise ToolError(f"{name}: no answer within {timeout:g} s; it was stopped") from error
         raise

@@ -11,6 +11,7 @@ Only the standard library is used here, in the syntax of Python 3.6: a python3 t
 still be able to step into an environment, to find a newer interpreter, or to say what is missing.
 """
 import os
+import signal
 import sys
 
 OLDEST = (3, 11)                  # what pyproject.toml requires
@@ -55,6 +56,8 @@ def enter():
     here = os.path.realpath(sys.prefix)
     if sys.version_info >= OLDEST and _stamp(here) == _wanted_stamp(here, _tag(), LOCK):
         os.environ.pop(GUARD, None)
+        if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)      # until run(): ^C while modules are loaded ends it, and no more
         return
     try:
         _start_again_in(_ready_or_made(here))

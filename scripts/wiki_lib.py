@@ -12,6 +12,7 @@ import wiki_env
 wiki_env.enter()          # re-executes inside the project's environment, making it first when there is none
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -144,6 +145,9 @@ def __getattr__(name: str) -> Any:
 
 # ---------------------------------------------------------------- 10 script
 
+# A disk that is full, broken or not to be written; too many files or too little memory.
+_NOT_OUR_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
+                  errno.ENOMEM, errno.ESTALE)
 EXIT_FAILED, EXIT_USAGE, EXIT_BUG, EXIT_BUSY, EXIT_INTERRUPTED = 1, 2, 3, 75, 130
 
 
@@ -172,6 +176,8 @@ def run(main: Callable[[], int | None]) -> None:
     """Run a script's main and exit as the house does: 0 done, 1 something failed and the rest was done, 2 usage,
     3 a bug (with traceback), 75 another run holds the lock, 130 ^C."""
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:      # so that ^C while modules are loaded shows no traceback
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = main()
         sys.stdout.flush()
@@ -187,10 +193,20 @@ def run(main: Callable[[], int | None]) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)      # the reader left (| head): not our failure
         raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno not in _NOT_OUR_FAULT:
+            _bug()
+        what = f"{error.filename or wiki_disk.WIKI_DIR}: {error.strerror}; see to the disk and the rights on it, then run it again"
+        print(f"{wiki_disk.PROGRAM}: {what}", file=sys.stderr)
+        raise SystemExit(EXIT_FAILED) from None
     except Exception:
-        import traceback
-        traceback.print_exc()
-        raise SystemExit(EXIT_BUG) from None
+        _bug()
+
+
+def _bug() -> None:
+    import traceback
+    traceback.print_exc()
+    raise SystemExit(EXIT_BUG) from None
 
 
 def _terminated(_signal: int, _frame: Any) -> None:

@@ -30,7 +30,7 @@ PYTHON=""
 
 say() {
   printf '%s\n' "$*"
-  [ -z "${MEMEX_LOG:-}" ] || printf '%s\n' "$*" >>"$MEMEX_LOG"
+  [ -z "${MEMEX_LOG:-}" ] || { printf '%s\n' "$*" >>"$MEMEX_LOG"; } 2>/dev/null
 }
 
 note() {
@@ -105,16 +105,17 @@ begin_log() {
   mkdir -p "$folder" 2>/dev/null || folder=${TMPDIR:-/tmp}
   MEMEX_LOG=$folder/run-${MEMEX_RUN:-alone}.log
   [ ! -s "$MEMEX_LOG" ] || end_log
-  : >"$MEMEX_LOG"
+  # Nowhere to write (a full or read-only disk): the run goes on without its closing words.
+  { : >"$MEMEX_LOG"; } 2>/dev/null || MEMEX_LOG=/dev/null
   export MEMEX_LOG
 }
 
 end_log() {
   local keep=$SCRIPTS/.maintain.log
+  [ "$MEMEX_LOG" != /dev/null ] || return 0
   [ -w "$SCRIPTS" ] || keep=${MEMEX_LOG%/*}/maintain.log
   if [ -s "$MEMEX_LOG" ]; then
-    printf '== %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$WIKI_DIR" >>"$keep"
-    cat "$MEMEX_LOG" >>"$keep"
+    { printf '== %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$WIKI_DIR" && cat "$MEMEX_LOG"; } 2>/dev/null >>"$keep"
   fi
   rm -f "$MEMEX_LOG"
 }

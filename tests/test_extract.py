@@ -470,6 +470,19 @@ def test_a_bad_session_is_said_once_and_then_stands_in_the_report(home, run_scri
     assert (second.stderr, first.returncode, second.returncode) == ("", 1, 1)
 
 
+def test_a_transcript_that_could_not_be_written_is_written_by_the_next_run(home, run_script):
+    """Its session must not count as read: pages first, then the memory of them."""
+    sessions.Claude(home.claude, "api").user("One").assistant("1").write()
+    sessions.Claude(home.claude, "web").user("Two").assistant("2").write()
+    (home.wiki / "conversations").mkdir(parents=True)
+    (home.wiki / "conversations/web").write_text("a file where a folder belongs\n")
+    done = run_script("extract-sessions.py", check=False)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and len(transcripts(home)) == 1
+    (home.wiki / "conversations/web").unlink()
+    run_script("extract-sessions.py")
+    assert len(transcripts(home)) == 2
+
+
 def test_a_folder_whose_name_is_no_text_is_mined_and_remembered(home, mine):
     """A lone surrogate in a record's cwd is no UTF-8, which the fast encoder refuses."""
     c = sessions.Claude(home.claude).user("One")
@@ -617,3 +630,11 @@ def test_a_real_session_mined_as_it_grew_is_the_one_mined_at_once(home, mine, co
     (home.wiki / ".mine-state.json").unlink()
     mine()
     assert transcripts(home) == grown
+
+
+def test_a_session_that_begins_by_setting_up_the_agent_is_titled_by_what_is_asked(home, run_script):
+    c = sessions.Claude(home.claude, "api").user("/model opus").user("Why does the retry wait?").assistant("Backoff.")
+    c.write()
+    run_script("extract-sessions.py")
+    [text] = transcripts(home).values()
+    assert "\ntitle: Why does the retry wait?\n" in text

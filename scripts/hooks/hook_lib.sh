@@ -75,9 +75,8 @@ capture() {
   fi
   inbox=$wiki/context/inbox
   name=$(date -u +%Y%m%dT%H%M%SZ)-$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')
-  if mkdir -p "$inbox" && event "$1" >"$inbox/.$name.tmp" && mv "$inbox/.$name.tmp" "$inbox/$name.json"; then
+  { mkdir -p "$inbox" && event "$1" >"$inbox/.$name.tmp" && mv "$inbox/.$name.tmp" "$inbox/$name.json"; } 2>/dev/null &&
     return 0
-  fi
   rm -f "$inbox/.$name.tmp"
   hook_warn "$inbox: could not write there, the end of this session is not noted; it is mined all the same"
 }

@@ -1,0 +1,87 @@
+"""wiki-maintain.sh killed at any moment, with all that it started: the next run leaves the wiki as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import CHECKOUT, SCRIPTS, Home, make_home
+
+MOMENTS = 8
+MACHINE = "0a1b2c3d"
+DAY = "2026-05-10"          # two days after the newest example
+COMMAND = [str(SCRIPTS / "wiki-maintain.sh"), "--sessions", str(CHECKOUT / "examples" / "sessions")]
+
+
+def begin(home: Home) -> None:
+    """A wiki of the same machine in every run: it stands in each transcript."""
+    home.wiki.mkdir()
+    (home.wiki / ".machine-id").write_text(f"{MACHINE}\n")
+
+
+def start(home: Home) -> subprocess.Popen:
+    return subprocess.Popen(COMMAND, env={**home.environ, "WIKI_TODAY": DAY}, stdin=subprocess.DEVNULL, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def finish(home: Home) -> tuple[int | None, str]:
+    process = start(home)
+    said = process.communicate(timeout=60)[1]
+    return process.returncode, said
+
+
+def kill(process: subprocess.Popen) -> None:
+    """SIGKILL to the script and all that it started; what it runs through run_tool has a group, not a session, of its own."""
+    process.send_signal(signal.SIGSTOP)
+    family = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(pid): int(ppid) for pid, ppid in (line.split() for line in family.splitlines())}
+    ours = {process.pid}
+    while more := {pid for pid, ppid in parents.items() if ppid in ours} - ours:
+        ours |= more
+    for pid in ours:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue          # it ended by itself
+    process.communicate(timeout=10)
+
+
+def content(wiki: Path) -> dict[str, bytes]:
+    """{path: bytes} of all but git's own and this machine's memory of where the session files lie."""
+    return {path.relative_to(wiki).as_posix(): path.read_bytes() for path in sorted(wiki.rglob("*"))
+            if path.is_file() and ".git" not in path.relative_to(wiki).parts and path.name != ".mine-state.json"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> tuple[dict[str, bytes], float]:
+    """The tree that a run nobody disturbs leaves (and the run after it does not change), and how long it took."""
+    home = make_home(tmp_path_factory.mktemp("undisturbed") / "home")
+    begin(home)
+    began = time.monotonic()
+    assert finish(home) == (0, "")
+    took = time.monotonic() - began
+    tree = content(home.wiki)
+    assert finish(home) == (0, "") and content(home.wiki) == tree
+    return tree, took
+
+
+@pytest.mark.parametrize("seed", range(MOMENTS))
+def test_a_run_killed_at_any_moment_is_finished_by_the_next(home, undisturbed, seed):
+    """M18 without a model: nothing lost, nothing doubled, no temporary file left, and then nothing more to do."""
+    tree, took = undisturbed
+    dice = random.Random(seed)
+    begin(home)
+    for _ in range(dice.choice((1, 1, 2))):
+        process = start(home)
+        time.sleep((seed + dice.random()) / MOMENTS * took)      # one in each eighth of the run
+        kill(process)
+    assert finish(home) == (0, "")
+    after = content(home.wiki)
+    assert sorted(after) == sorted(tree)
+    assert [path for path in tree if after[path] != tree[path]] == []
+    assert finish(home) == (0, "") and content(home.wiki) == tree
