@@ -128,6 +128,8 @@ def main() -> int | None:
     wiki = wl.Wiki()
     if args.after:
         print(closing(Path(args.after).read_text(errors="replace"), args.seconds, len(wiki.files("staging"))))
+        if not wiki.has_git:
+            wl.note(f"{wiki.root} is no git repository, so nothing can be committed or undone; make it one with: git init")
     elif args.wings:
         print(wings(wiki))
     else:
