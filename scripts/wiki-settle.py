@@ -61,6 +61,7 @@ def main() -> int | None:
 
 def sync(wiki: wl.Wiki, pull: bool = True, push: bool = True, quiet: bool = False) -> None:
     """Finish what was left half-done, commit what is here, and exchange it."""
+    wiki.ready_to_commit(merging=True)
     branch = git_ok(wiki, "symbolic-ref", "-q", "--short", "HEAD")
     if not branch:
         raise wl.WikiError(f"{wiki.root}: no branch is checked out; go back to it with: git -C {wiki.root} checkout main")

@@ -504,6 +504,8 @@ def act_on(wiki: wl.Wiki, queue: Queue, args: argparse.Namespace) -> int:
         else:
             print_list(queue) if args.list else print_stats(stats(queue))
         return 0
+    if not args.dry_run:
+        wiki.ready_to_commit()
     if args.review:
         return review(wiki, queue, args.reason)
     with judging(wiki):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from wiki_conversation import Conversation, parse_conversation
+from wiki_repo import EMAIL, NAME, refuse_unfinished, teach
 from wiki_settings import check_general, check_seam
 from wiki_text import (
     STATIONS,
@@ -475,6 +476,7 @@ class Wiki:
         if DRY_RUN or not self.has_git or not paths:
             return False
         with locked("write", root=self.root):
+            self.ready_to_commit()
             for attempt in (1, 2):
                 try:
                     return self._commit(paths, subject, body)
@@ -483,6 +485,12 @@ class Wiki:
                         raise
                     time.sleep(1)
         return False
+
+    def ready_to_commit(self, merging: bool = False) -> None:
+        """WikiError while a person's revert, rebase or (unless `merging`) merge waits to be finished; nothing without git."""
+        if self.has_git:
+            refuse_unfinished(self.root, self.git, merging)
+            teach(self.root, self.git)
 
     def _has_something(self, path: str) -> bool:
         """Is there a file to commit at or below `path`, or one that git still knows there?"""
@@ -529,6 +537,7 @@ class Wiki:
                 atomic_write(self.root / name, source.read_text())
         self.apply([self.page_index(s) for s in STATIONS], quiet=True)
         run_tool(["git", "init", "-q", str(self.root)], env=git_env(None))
+        teach(self.root, self.git)
         self.git("symbolic-ref", "HEAD", "refs/heads/main")
         self.git("add", "-A", "--", ".gitignore", ".gitattributes", *STATIONS)
         if not self.git("rev-parse", "-q", "--verify", "HEAD", check=False):
@@ -688,8 +697,7 @@ def git_env(root: Path | None) -> dict[str, str]:
              "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_SSL_CAINFO")}
     keep |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_OPTIONAL_LOCKS": "0"}
     return keep if _has_identity(str(root) if root else "") else keep | {
-        "GIT_AUTHOR_NAME": "memex", "GIT_AUTHOR_EMAIL": "memex@localhost",
-        "GIT_COMMITTER_NAME": "memex", "GIT_COMMITTER_EMAIL": "memex@localhost"}
+        "GIT_AUTHOR_NAME": NAME, "GIT_AUTHOR_EMAIL": EMAIL, "GIT_COMMITTER_NAME": NAME, "GIT_COMMITTER_EMAIL": EMAIL}
 
 
 @functools.cache

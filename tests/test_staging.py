@@ -128,6 +128,33 @@ def test_a_revert_of_the_promotion_restores_the_former_tree_exactly(wiki, judge,
     assert git("status", "--porcelain") == ""
 
 
+def test_a_revert_of_one_of_two_promotions_of_a_type_takes_back_that_one_alone(wiki, judge, git):
+    """M33: git must not take the first promotions into an empty folder for that folder's renaming."""
+    for name in ("one", "two"):
+        judge("--promote", put(wiki, f"concepts/{name}", f"# {name}\n\nOf {name}: " + f"the {name} words of it. " * 9))
+    promoted = git("log", "--format=%h", "--grep", "^promote: one").strip()
+    git("revert", "--no-edit", promoted)
+    judge("--sync")
+    assert git("ls-files", "wiki/concepts", "staging/concepts").split() == ["staging/concepts/one.md", "wiki/concepts/two.md"]
+    assert "(concepts/one.md)" in (wiki.root / "staging/index.md").read_text()
+    assert git("status", "--porcelain") == ""
+
+
+def test_a_verdict_waits_for_a_revert_that_a_person_has_not_finished(wiki, judge, git, snapshot):
+    page = put(wiki)
+    committed(git)
+    for text in ("# P\n\nold\n", "# P\n\nnew\n", "# P\n\nnewer\n"):
+        wikis.put(wiki.root, "notes.md", text)
+        committed(git)
+    git("revert", "--no-edit", "HEAD~1", check=False)
+    before = snapshot(wiki.root)
+    done = judge("--promote", page, check=False)
+    assert done.returncode == 1 and "a revert is unfinished" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert snapshot(wiki.root) == before
+    git("revert", "--abort")
+    judge("--promote", page)
+
+
 def test_references_to_a_promoted_page_follow_it(wiki, judge):
     """M34."""
     put(wiki, body=BODY + "\nSee staging/concepts/retry.md itself.\n", related=["staging/concepts/retry.md"])

@@ -251,6 +251,45 @@ def test_a_lock_that_a_killed_git_left_long_ago_is_taken_away(home, sync):
     assert "left by a git that was killed" in sync("--commit").stdout and not lock.exists()
 
 
+def test_what_a_person_has_not_finished_is_not_committed_for_him(home, sync, git):
+    """A half-made revert, cherry-pick or rebase that sync committed would take pages away."""
+    sync("--commit")
+    for word in ("one", "two", "three"):
+        wikis.put(home.wiki, "notes.txt", word)
+        git("add", "notes.txt")
+        git("commit", "-qm", word)
+    before = git("rev-parse", "HEAD")
+    git("checkout", "-q", "-b", "other", "HEAD~1")
+    git("commit", "-q", "--allow-empty", "-m", "elsewhere")
+    wikis.put(home.wiki, "notes.txt", "four")
+    git("commit", "-qam", "four")
+    git("checkout", "-q", "main")
+    for what, argument in (("revert", "HEAD~1"), ("cherry-pick", "other"), ("rebase", "other")):
+        git(what, argument, check=False)
+        wikis.page(home.wiki, "wiki/patterns/p.md", BODY)
+        done = sync("full", check=False)
+        assert done.returncode == 1 and f"a {what} is unfinished" in done.stderr, done.stderr
+        assert len(done.stderr.splitlines()) == 1 and f"git {what} --abort" in done.stderr
+        git(what, "--abort")
+        assert git("rev-parse", "HEAD") == before
+    assert sync("--commit").stdout == "sync: 1 page\n"
+
+
+def test_a_person_without_a_git_identity_can_revert_by_hand_and_keeps_his_own_once_he_has_one(home, sync):
+    def own_git(*words):
+        return subprocess.run(["git", *words], cwd=home.wiki, env=home.environ, capture_output=True, text=True, check=True).stdout
+    sync("--commit")
+    wikis.page(home.wiki, "wiki/patterns/p.md", BODY)
+    sync("--commit")
+    own_git("revert", "--no-edit", "HEAD")
+    assert own_git("log", "-1", "--format=%an %ae") == "memex memex@localhost\n"
+    own_git("config", "--global", "user.name", "Ada")
+    own_git("config", "--global", "user.email", "ada@example.org")
+    wikis.page(home.wiki, "wiki/patterns/p.md", BODY)
+    sync("--commit")
+    assert own_git("log", "-1", "--format=%an %ae") == "Ada ada@example.org\n"
+
+
 def test_without_a_branch_nothing_is_committed_and_the_way_back_is_named(home, sync, git):
     sync("--commit")
     git("checkout", "-q", "--detach")
