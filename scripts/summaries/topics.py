@@ -20,12 +20,13 @@ from summaries.vocabulary import GENERIC, NEVER, rooms_known, singular, topic_ke
 
 MOST_TOPICS = 8
 LONG_REPORT = 1200            # characters; what is longer was written for a reader even if work goes on after it
-LEAST_SHARE = 0.38            # of the best topic's score; what is weaker is an aside
-LEAST_SCORE = 2.2             # a session may have no room at all
+FEW = 3                       # rooms a session has by rights; of ours, the fourth was seldom among a reader's
+LEAST_SHARE = 0.2             # of the best room's score; what is weaker is an aside
+MORE_SHARE = 0.5              # and what a fourth and later room needs
+LEAST_SCORE = 1.7             # a session may have no room at all
 
 # Weight of a mention by where it stands: what the session is called and what the person asked say most.
 TITLE, FIRST_PROMPT, PROMPT, KEPT, REPORT, NARRATION, TOOLS = 7.0, 5.0, 2.4, 2.2, 1.7, 0.5, 0.2
-FEW, FEW_SHARE, FEW_SCORE = 4, 0.2, 1.7    # the first rooms of a session need less of both
 MOST_BEST = 8.0               # what the best room counts at most when others are held against it
 
 
@@ -296,7 +297,7 @@ def worth_of_new(key: str, places: Mapping[str, list[float]], said: int, long: i
 
 def choose_topics(conversation: wl.Conversation, transcript: wl.Transcript, rooms: Rooms,
                   pages: Sequence[wl.WikiPage] = (), bullets: Sequence[str] = ()) -> list[str]:
-    """The session's rooms, most telling first, at most MOST_TOPICS. `bullets`: the texts that were worth keeping."""
+    """The session's rooms, most telling first. `bullets`: the texts that were worth keeping."""
     messages = transcript.said
     found, spelt = mentions(conversation, messages, bullets)
     wing = topic_key(wl.topic_name(conversation.wing))
@@ -312,8 +313,8 @@ def choose_topics(conversation: wl.Conversation, transcript: wl.Transcript, room
     kept: list[tuple[str, str]] = []
     best = min(MOST_BEST, ranked[0][0]) if ranked else 0.0
     for value, key in ranked:
-        share, least = (FEW_SHARE, FEW_SCORE) if len(kept) < FEW else (LEAST_SHARE, LEAST_SCORE)
-        if len(kept) >= topic_limit(messages) or value < max(least, share * best):
+        share = LEAST_SHARE if len(kept) < FEW else MORE_SHARE
+        if len(kept) >= topic_limit(messages) or value < max(LEAST_SCORE, share * best):
             break
         if any(covers(k, key) for k, _ in kept):
             continue
@@ -324,8 +325,8 @@ def choose_topics(conversation: wl.Conversation, transcript: wl.Transcript, room
 
 
 def topic_limit(messages: Sequence[wl.Message]) -> int:
-    """A person files a session under few names: the fifth and later ones of ours were seldom among a reader's."""
-    return min(MOST_TOPICS, 4 + (sum(m.role == "user" for m in messages) > 40))
+    """A person files a session under few names, a very long one under one more."""
+    return FEW + 1 + (sum(m.role == "user" for m in messages) > 40)
 
 
 def covers(kept: str, key: str) -> bool:
