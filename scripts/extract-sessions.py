@@ -373,7 +373,8 @@ def save_state(wiki: wl.Wiki, state: dict[str, dict]) -> None:
         text = orjson.dumps(state, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE).decode()
     except TypeError:      # a session's words, or a file's name, that are not UTF-8: escaped, they are read back as they were
         text = json.dumps(state, sort_keys=True) + "\n"
-    wl.atomic_write(wiki.root / STATE, text)
+    if text != wiki.text(STATE):      # a file that is read anew every night, because nothing came of it, changes nothing
+        wl.atomic_write(wiki.root / STATE, text)
 
 
 def known_transcripts(wiki: wl.Wiki) -> dict[str, list[str]]:
