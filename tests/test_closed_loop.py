@@ -1,4 +1,4 @@
-"""The whole loop on real sessions: mined, summarised, distilled, searched, told to the next session, and the same again in silence."""
+"""The whole loop on real sessions: mined, summarised, distilled, searched, told to the next session; then again, in silence."""
 from __future__ import annotations
 
 import csv
