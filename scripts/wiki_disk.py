@@ -314,12 +314,15 @@ class Wiki:
         return sorted(found)
 
     def _entries(self, folder: str) -> list[tuple[str, os.DirEntry[str]]]:
-        """(wiki-relative path, entry) of what lies in a folder; hidden files and what cannot be listed left out."""
+        """(wiki-relative path, entry) of what lies in a folder; hidden files left out. A folder that is there and cannot be
+        read is not empty: indexes made without it would forget what it holds, so that is a WikiError."""
         try:
             with os.scandir(os.path.join(self.root, folder)) as listed:
                 return [(f"{folder}/{e.name}", e) for e in listed if not e.name.startswith(".")]
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+        except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as error:
+            raise WikiError(f"{folder}: {error.strerror}; make it readable, or take it away") from error
 
     def page(self, path: str) -> WikiPage:
         text = self.text(path)
@@ -536,6 +539,8 @@ class Wiki:
             if (source := CHECKOUT / name).exists() and not (self.root / name).exists():
                 atomic_write(self.root / name, source.read_text())
         self.apply([self.page_index(s) for s in STATIONS], quiet=True)
+        for lock in (self.root / ".git").rglob("*.lock"):      # of a first run that was killed: nobody else knows this wiki
+            lock.unlink(missing_ok=True)
         run_tool(["git", "init", "-q", str(self.root)], env=git_env(None))
         teach(self.root, self.git)
         self.git("symbolic-ref", "HEAD", "refs/heads/main")

@@ -145,9 +145,9 @@ def __getattr__(name: str) -> Any:
 
 # ---------------------------------------------------------------- 10 script
 
-# A disk that is full, broken or not to be written; too many files or too little memory.
+# A disk that is full, broken or not to be written, a folder where a file belongs; too many files or too little memory.
 _NOT_OUR_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
-                  errno.ENOMEM, errno.ESTALE)
+                  errno.ENOMEM, errno.ESTALE, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 EXIT_FAILED, EXIT_USAGE, EXIT_BUG, EXIT_BUSY, EXIT_INTERRUPTED = 1, 2, 3, 75, 130
 
 
@@ -176,6 +176,7 @@ def run(main: Callable[[], int | None]) -> None:
     """Run a script's main and exit as the house does: 0 done, 1 something failed and the rest was done, 2 usage,
     3 a bug (with traceback), 75 another run holds the lock, 130 ^C."""
     signal.signal(signal.SIGTERM, _terminated)
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))   # closed at our start
     if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:      # so that ^C while modules are loaded shows no traceback
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -198,6 +199,7 @@ def run(main: Callable[[], int | None]) -> None:
             _bug()
         what = f"{error.filename or wiki_disk.WIKI_DIR}: {error.strerror}; see to the disk and the rights on it, then run it again"
         print(f"{wiki_disk.PROGRAM}: {what}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)      # it may be stdout that is full: what it still holds is given up
         raise SystemExit(EXIT_FAILED) from None
     except Exception:
         _bug()

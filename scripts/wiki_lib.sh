@@ -27,6 +27,8 @@ PYTHON=""
 
 # cron and service managers may start us with no stdin at all; a child could then open a file as its own.
 { : <&0; } 2>/dev/null || exec </dev/null
+{ : >&2; } 2>/dev/null || exec 2>/dev/null
+{ : >&1; } 2>/dev/null || exec >/dev/null
 
 say() {
   printf '%s\n' "$*"

@@ -39,6 +39,7 @@ def main(command: list[str]) -> int:
         return BUSY
     wiki_disk.Wiki()      # a folder or settings that no phase could use are said once, here, and not by every phase
     wiki_disk.config()
+    wiki_disk.today()
     wiki_disk.sweep(wiki_disk.WIKI_DIR)
     os.environ["MEMEX_RUN_FOR"] = os.environ.get("WIKI_DIR", "")
     os.execv(command[0], command)

@@ -302,6 +302,9 @@ FRAME = f"import sys; sys.path.insert(0, {str(wl.SCRIPTS)!r}); import wiki_lib a
         ("wl.warn('a', 'b; do c')", 1, "a: b; do c\n"),
         ("raise wl.Busy('held')", 75, ""),
         ("raise KeyboardInterrupt", 130, ""),
+        ("raise OSError(28, 'No space left on device', '/x')", 1, "run it again\n"),
+        ("open('/')", 1, "run it again\n"),
+        ("raise OSError('no number')", 3, "OSError: no number\n"),
         ("1 / 0", 3, "ZeroDivisionError: division by zero\n"),
     ],
 )
@@ -338,6 +341,38 @@ def test_a_wrong_value_in_wiki_yaml_is_one_line_that_says_what_to_write(home, te
     with pytest.raises(wl.WikiError) as error:
         wl.seams("wiki-hygiene", {"EMPTY_STUB_THRESHOLD": 100, "REQUIRED_FIELDS": ("title",)})
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(home, monkeypatch):
+    """Or the indexes would be written without what it holds."""
+    (home.wiki / "conversations/api").mkdir(parents=True)
+    def refused(path):
+        raise PermissionError(13, "Permission denied", path)
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(wl.WikiError, match="conversations: Permission denied; make it readable"):
+        wl.Wiki().files("conversations")
+
+
+def test_the_temporary_files_of_programs_that_were_killed_are_taken_away(home):
+    (home.wiki / "wiki/patterns").mkdir(parents=True)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left, ours, hook = (home.wiki / "wiki/patterns" / name for name in (
+        f".p.md.{dead.pid}.tmp", f".p.md.{os.getpid()}.tmp", ".20260412T000000Z-ab.tmp"))
+    for path in (left, ours, hook):
+        path.write_text("half of")
+    wl.wiki_disk.sweep(home.wiki)
+    assert (left.exists(), ours.exists(), hook.exists()) == (False, True, True)
+    os.utime(hook, (1, 1))
+    wl.wiki_disk.sweep(home.wiki)
+    assert not hook.exists()
+
+
+def test_the_making_of_a_wiki_that_was_cut_short_is_taken_up_again(home):
+    (home.wiki / ".git").mkdir(parents=True)
+    (home.wiki / ".making").touch()
+    assert wl.Wiki().init() and wl.Wiki().git("log", "--format=%s").strip() == "A new wiki"
+    assert not (home.wiki / ".making").exists() and wl.Wiki().git("status", "--porcelain") == ""
 
 
 def test_a_setting_without_a_value_is_as_if_not_there(home):
