@@ -62,7 +62,7 @@ def missing_fields(page: wl.WikiPage, around: Around) -> Iterator[wl.Finding]:
 
 def valid(key: str, value: object, page: wl.WikiPage) -> bool:
     if key == "type":
-        return value in wl.TYPE_FOLDERS and page.path.split("/")[1] == wl.TYPE_FOLDERS[value]
+        return value in tuple(wl.TYPE_FOLDERS) and page.path.split("/")[1] == wl.TYPE_FOLDERS[value]
     if key == "confidence":
         return value in wl.CONFIDENCES
     if key == "origin":

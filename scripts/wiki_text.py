@@ -314,12 +314,26 @@ def load_yaml(text: str, name: str = "yaml") -> Any:
     """Parse YAML with our resolvers (dates stay strings); PageError names `name`."""
     yaml, loader, _ = _yaml()
     try:
-        return yaml.load(text, loader)
+        found = yaml.load(text, loader)
+        if "&" in text and "*" in text:
+            _refuse_cycles(found, (), set())
+        return found
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise PageError(f"{name}: {error.problem or error.context}{line} of the YAML; mend it by hand") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise PageError(f"{name}: {one_line(str(error), 160)}; mend the YAML by hand") from error
+
+
+def _refuse_cycles(value: Any, above: tuple[int, ...], done: set[int]) -> None:
+    """ValueError for a value that holds itself, as an alias inside its own anchor does: nothing could ever write it."""
+    if not isinstance(value, (dict, list)) or id(value) in done:
+        return
+    if id(value) in above:
+        raise ValueError("a value that holds itself")
+    for inner in value.values() if isinstance(value, dict) else value:
+        _refuse_cycles(inner, (*above, id(value)), done)
+    done.add(id(value))
 
 
 def split_frontmatter(text: str) -> tuple[str, str] | None:

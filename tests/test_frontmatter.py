@@ -26,3 +26,10 @@ def test_what_was_written_is_read_back(meta):
     back = wl.parse_page("x", wl.serialize_frontmatter(meta)).meta
     assert {k: back[k] for k in meta if isinstance(meta[k], (str, bool))} == {
         k: v for k, v in meta.items() if isinstance(v, (str, bool))}
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: &a {b: [*a]}\n"])
+def test_a_value_that_holds_itself_is_refused_and_a_shared_one_is_not(text):
+    with pytest.raises(wl.PageError, match="p.md: a value that holds itself; mend the YAML by hand"):
+        wl.load_yaml(text, "p.md")
+    assert wl.load_yaml("a: &a [1]\nb: [*a, *a]\n") == {"a": [1], "b": [[1], [1]]}

@@ -179,3 +179,11 @@ def test_the_wiki_commits_exactly_the_paths_it_is_given(wiki, home, git):
         subprocess.run(["git", "-C", str(home.wiki), "log", "-1", "--format=%s"], capture_output=True, text=True).stdout
         == "one page\n"
     )
+
+
+def test_frontmatter_of_any_shape_is_repaired_and_quoted(home, run_script):
+    page = home.wiki / "wiki/patterns/odd.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("---\ntitle: x\ntype: {a: b}\nconfidence: [high]\norigin: 5\ncreated: [1]\nlast_verified: {}\n---\n# x\n")
+    assert "type: pattern (was \"{'a': 'b'}\")" in run_script("wiki-hygiene.py").stdout
+    assert run_script("wiki-hygiene.py").stdout == ""
