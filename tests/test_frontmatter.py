@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+import pytest
 import wiki_text
 from hypothesis import given
 from hypothesis import strategies as st
