@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+import hashlib
 import os
 import random
 import re
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wiki_heal import heal, settle
-from wiki_merge import kind_of, merge_stations, settle_twins
+from wiki_merge import beside, kind_of, merge_stations, settle_twins
 
 DATA = ("wiki", "conversations", "raw", "staging", "archive", "context", "reports")
 REMOTE = "wiki"                      # what git calls the remote that --remote names
@@ -33,6 +34,16 @@ _OWN = re.compile(r"\.[\w-]+-state\.json$|wiki\.yaml$")
 _PLACE = re.compile(r"(wiki|archive)/([^/]+/[^/]+\.md)$")
 
 Tree = Mapping[str, str]             # path -> blob id
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file as git keeps it, byte for byte: what cannot be merged as text."""
+    ident: str
+    mode: str = "100644"
+
+
+Results = dict[str, "str | Blob | None"]      # path -> what it is to hold; None = nothing
 
 
 def main() -> int | None:
@@ -327,14 +338,16 @@ def finish_merge(wiki: wl.Wiki, resumed: bool = False) -> None:
         raise wl.WikiError(f"{wiki.root}: a merge of {len(heads) + 1} branches is under way; finish it by hand with git commit")
     sides = read_sides(wiki, heads[0])
     results = recompute(sides)
+    results |= misplaced(wiki, sides, results)
+    if resumed:
+        results = {p: with_later_words(wiki, sides, p, t) for p, t in results.items()}
+    results |= undecided(wiki, results)
+    results = clear_of_folders(results, {**sides.ours, **sides.theirs})
     if stuck := sorted(set(unmerged(wiki)) - set(results)):
         if not resumed:
             wiki.git("merge", "--abort")
         raise wl.WikiError(f"{stuck[0]}: both sides changed it and it is not the wiki's own; "
                            f"merge it by hand with: git merge {heads[0][:10]}")
-    if resumed:
-        results |= misplaced(wiki, sides, results)
-        results = {p: with_later_words(wiki, sides, p, t) for p, t in results.items()}
     write(wiki, results)
     look_over(wiki, {p for p in {**sides.ours, **sides.theirs} if sides.ours.get(p) != sides.theirs.get(p)} | set(results))
     wiki.git("add", "-A", "--", *tops([*changes(wiki), *results]))
@@ -343,15 +356,39 @@ def finish_merge(wiki: wl.Wiki, resumed: bool = False) -> None:
     wiki.git("commit", "-q", "--no-verify", "-m", subject, *(["-m", settled_note(results)] if results else []))
     wiki.git("update-ref", SETTLED, "HEAD")
     wl.say(subject)
+    for line in told(sides, results):
+        wl.say(line)
 
 
-def write(wiki: wl.Wiki, results: Mapping[str, str | None]) -> None:
+def told(sides: Sides, results: Results) -> list[str]:
+    """What a person should know of a merge: verdicts that differed, and files of which both versions were kept."""
+    lines = []
+    for path in sides.base:
+        live = "wiki/" + path.removeprefix("staging/")
+        there = [side for side in (sides.ours, sides.theirs) if live in side]
+        if (path.startswith("staging/") and len(there) == 1 and live not in sides.base
+                and not any(path in side for side in (sides.ours, sides.theirs))):
+            lines.append(f"{live}: accepted on one machine, rejected on another; the yes stands")
+    for path, kept in results.items():
+        if kept is not None and not any(path in side for side in (sides.base, sides.ours, sides.theirs)):
+            lines.append(f"{path}: both machines had a version of this file; both are kept, remove the one that is not wanted")
+    return lines
+
+
+def write(wiki: wl.Wiki, results: Results) -> None:
     """Put the recomputed files on disk; WikiError where that failed, and the merge stays open for the next sync to finish."""
-    wiki.apply([wl.Write(path=p, text=t) if t is not None else wl.Remove(p) for p, t in results.items()], quiet=True)
-    for path, text in results.items():
+    for path in filter(os.path.islink, (os.path.join(wiki.root, p) for p in results)):
+        os.unlink(path)       # one side made a link of it: the file stands
+    texts = {p: t for p, t in results.items() if not isinstance(t, Blob)}
+    wiki.apply([wl.Write(path=p, text=t) if t is not None else wl.Remove(p) for p, t in texts.items()], quiet=True)
+    for path, text in texts.items():
         place = wiki.root / path
-        if (place.read_bytes() if place.exists() else None) != (None if text is None else text.encode("utf-8", "replace")):
+        if (place.read_bytes() if os.path.lexists(place) else None) != (None if text is None else text.encode("utf-8", "replace")):
             raise wl.WikiError(f"{path}: could not be written; the merge is finished by the next sync")
+    for path, blob in results.items():
+        if isinstance(blob, Blob):
+            wiki.git("update-index", "--add", "--cacheinfo", f"{blob.mode},{blob.ident},{path}")
+            wiki.git("checkout-index", "-f", "--", path)
 
 
 def settled_note(results: Iterable[str]) -> str:
@@ -360,8 +397,38 @@ def settled_note(results: Iterable[str]) -> str:
     return "\n".join(["Both sides had changed:", *(f"- {p}" for p in listed[:20]), *more])
 
 
-def unmerged(wiki: wl.Wiki) -> list[str]:
-    return [e.split("\t", 1)[1] for e in wiki.git("ls-files", "-u", "-z").split("\0") if e]
+def unmerged(wiki: wl.Wiki) -> dict[str, dict[str, Blob]]:
+    """{path: {'2' (ours) or '3' (theirs): blob}} of what git left to a person."""
+    found: dict[str, dict[str, Blob]] = {}
+    for entry in filter(None, wiki.git("ls-files", "-u", "-z").split("\0")):
+        head, path = entry.split("\t", 1)
+        mode, ident, stage = head.split()
+        found.setdefault(path, {})[stage] = Blob(ident, mode)
+    return {path: {s: b for s, b in stages.items() if s != "1"} for path, stages in found.items()}
+
+
+def undecided(wiki: wl.Wiki, results: Results) -> Results:
+    """What git left open and no trees tell of (links, a file where the other side has a folder): an edit wins over a removal,
+    and of two versions both stay. A repository inside the wiki is a person's business."""
+    out: Results = {}
+    for path, stages in unmerged(wiki).items():
+        if wanted_path(path) and path not in results and not any(b.mode == "160000" for b in stages.values()):
+            out |= both_kept(path, *sorted(set(stages.values()), key=lambda b: (b.ident, b.mode)))
+    return out
+
+
+def both_kept(path: str, *versions: Blob) -> Results:
+    """The first version under its name, the second beside it."""
+    first = versions[0] if versions else None
+    return {path: first, **{beside(path, blob.ident, blob.ident): blob for blob in versions[1:]}}
+
+
+def clear_of_folders(results: Results, paths: Iterable[str]) -> Results:
+    """No file is put where a folder with files has to stand: it goes beside."""
+    living = {p for p in paths if results.get(p, "") is not None} | {p for p, t in results.items() if t is not None}
+    folders = {p[:at] for p in living for at in range(len(p)) if p[at] == "/"}
+    return {beside(p, b) if p in folders and isinstance(b := t if isinstance(t, str) else t and t.ident, str) else p: t
+            for p, t in results.items() if t is not None or p not in folders}
 
 
 def read_sides(wiki: wl.Wiki, other: str) -> Sides:
@@ -399,54 +466,84 @@ def wanted_path(path: str) -> bool:
     return is_data(path) or path in (".gitignore", ".gitattributes")
 
 
-def recompute(sides: Sides) -> dict[str, str | None]:
+def recompute(sides: Sides) -> Results:
     """{path: what it is to hold} for all that both sides changed, from the three versions alone."""
     today = wl.today()
-    results: dict[str, str | None] = {}
+    results: Results = {}
+    raw = {name: bytewise(sides, [f"{s}/{name}" for s in ("wiki", "archive")]) for name in sides.both_touched}
     for path in sides.both_changed:
         if not wanted_path(path) or _PLACE.match(path):
             continue
         versions = [sides.text(side, path) for side in (sides.base, sides.ours, sides.theirs)]
-        if any(v and "\0" in v for v in versions):
-            continue                                # not text: git's business
-        results |= settle(path, *versions, today)
+        results |= bytewise(sides, [path]) or settle(path, *versions, today)
     for name in sides.both_touched:
+        if raw[name]:
+            results |= raw[name]
+            continue
         three = [{s: heal(f"{s}/{name}", t, today) for s, t in sides.stations(side, name, side is sides.base).items()}
                  for side in (sides.base, sides.ours, sides.theirs)]
         results |= merge_stations(name, *three, today)
     return results
 
 
-def misplaced(wiki: wl.Wiki, sides: Sides, results: Mapping[str, str | None]) -> dict[str, str | None]:
-    """What a merge begun elsewhere did to files that one side alone changed: git follows moves by guessing, and puts new
-    files into folders that seem renamed."""
+def bytewise(sides: Sides, paths: Iterable[str]) -> Results:
+    """Files of which a version is not text, by whole files: the one that changed, and both where both did. Nothing where all
+    are text."""
+    three = (sides.base, sides.ours, sides.theirs)
+    if all(is_text(sides.texts, side[p]) for p in paths for side in three if p in side):
+        return {}
+    out: Results = {}
+    for path in paths:
+        was, one, two = (side.get(path) for side in three)
+        new = {i for i in (one, two) if i and i != was} or {i for i in (one, two) if i and one == two}
+        out |= both_kept(path, *map(Blob, sorted(new)))
+    return out
+
+
+def is_text(texts: Mapping[str, str], ident: str) -> bool:
+    """Whether a blob was read as it is: written back, these words would give the same bytes."""
+    text = texts[ident]
+    if "\0" in text:
+        return False
+    if "\ufffd" not in text or "+" in ident:      # a base joined from several is our own text
+        return True
+    data = text.encode("utf-8", "replace")
+    kind = hashlib.sha1 if len(ident) == 40 else hashlib.sha256
+    return kind(b"blob %d\0" % len(data) + data).hexdigest() == ident
+
+
+def misplaced(wiki: wl.Wiki, sides: Sides, results: Results) -> Results:
+    """What git's merge did to files that one side alone changed: it follows moves by guessing, whatever it is told, and puts
+    new files into folders that seem renamed."""
     index = {}
     for entry in wiki.git("ls-files", "-s", "-z").split("\0"):
         if entry:
             head, path = entry.split("\t", 1)
-            index[path] = head.split()[1]
-    known = {*sides.ours.values(), *sides.theirs.values()}
+            mode, ident, stage = head.split()
+            index[path] = ident if stage == "0" else "unmerged" if mode.startswith("100") else "no file"
+    known = {*sides.ours.values(), *sides.theirs.values(), "unmerged"}
     wrong: dict[str, str | None] = {
-        p: None for p, i in index.items() if i in known and p not in sides.ours and p not in sides.theirs}
-    for path in {**sides.ours, **sides.theirs}:
+        p: None for p, i in index.items() if i in known and p not in sides.ours and p not in sides.theirs and p not in sides.base}
+    for path in {**sides.base, **sides.ours, **sides.theirs}:
         base, ours, theirs = (side.get(path) for side in (sides.base, sides.ours, sides.theirs))
         expected = ours if theirs in (base, ours) else theirs if ours == base else index.get(path)
         if index.get(path) != expected:
             wrong[path] = expected
+    wrong = {p: i for p, i in wrong.items() if is_data(p) and p not in results}
     sides.texts.update(blobs(wiki, {side[p] for side in (sides.base, sides.ours, sides.theirs) for p in wrong if p in side}))
-    return {p: i and sides.texts[i] for p, i in wrong.items() if is_data(p) and p not in results}
+    return {p: i and (sides.texts[i] if is_text(sides.texts, i) else Blob(i)) for p, i in wrong.items()}
 
 
-def with_later_words(wiki: wl.Wiki, sides: Sides, path: str, text: str | None) -> str | None:
+def with_later_words(wiki: wl.Wiki, sides: Sides, path: str, text: str | Blob | None) -> str | Blob | None:
     """The recomputed file, with the lines that somebody wrote into the half-merged one on disk."""
     now = wiki.text(path)
-    if now is None or text is None:
+    if now is None or isinstance(text, Blob):
         return text
     known = {line for side in (sides.base, sides.ours, sides.theirs) for line in (sides.text(side, path) or "").split("\n")}
     new = [x for x in now.split("\n") if x not in known and not re.match(r"<<<<<<< |=======$|>>>>>>> |\|{7} ", x)]
-    if not new:
+    if not new or (text is None and kind_of(path) == "generated"):
         return text
-    return settle(path, None, text, now, wl.today())[path]
+    return heal(path, now, wl.today()) if text is None else settle(path, None, text, now, wl.today())[path]
 
 
 # ---------------------------------------------------------------- the remote

@@ -511,7 +511,14 @@ class Wiki:
             return False
         # Unsigned: under cron nobody is there to unlock a key.
         message = ["-m", subject, *(["-m", body] if body else [])]
-        self.git("-c", "commit.gpgSign=false", "commit", "-q", "--no-verify", *message, "--", *wanted)
+        commit = ("-c", "commit.gpgSign=false", "commit", "-q", "--no-verify", *message)
+        try:
+            self.git(*commit, "--", *wanted)
+        except ToolError as error:      # git cannot name a path that was a file and is a folder now; all that is staged, it can
+            staged = [self.git("diff", "--cached", "--name-only", *paths) for paths in ((), ("--", *wanted))]
+            if "commit checked out" not in error.stderr or staged[0] != staged[1]:
+                raise
+            self.git(*commit)
         return True
 
     # --- birth

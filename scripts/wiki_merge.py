@@ -65,6 +65,11 @@ def merge_text(path: str, base: str | None, ours: str | None, theirs: str | None
         return {path: ours if theirs is None else theirs}
     a, b = sorted((ours, theirs))
     kind = kind_of(path)
+    if kind == "conversation" and not (is_talk(path, a) and is_talk(path, b)):      # a person's own file, or one he broke
+        if is_talk(path, a) or is_talk(path, b):
+            whole, other = (a, b) if is_talk(path, a) else (b, a)
+            return {path: whole, beside(path, other): other}
+        kind, base = "page", None if base is None or is_talk(path, base) else base
     if kind in _MERGERS:
         return {path: _MERGERS[kind](path, base, a, b, today)}
     if kind == "generated":
@@ -72,10 +77,11 @@ def merge_text(path: str, base: str | None, ours: str | None, theirs: str | None
     return {path: a, beside(path, b): b}
 
 
-def beside(path: str, text: str) -> str:
-    """The second name of a file whose first name is taken: x.md -> x-<hash8>.md."""
+def beside(path: str, text: str, known: str = "") -> str:
+    """The second name of a file whose first name is taken: x.md -> x-<hash8>.md. `known`: a hash that it has already."""
     stem, dot, ending = path.rpartition(".")
-    return f"{stem}-{wl.sha(text)[:8]}.{ending}" if dot and "/" not in ending else f"{path}-{wl.sha(text)[:8]}"
+    mark = (known or wl.sha(text))[:8]
+    return f"{stem}-{mark}.{ending}" if dot and "/" not in ending and stem and stem[-1] != "/" else f"{path}-{mark}"
 
 
 # ---------------------------------------------------------------- frontmatter
@@ -341,11 +347,16 @@ def read_talk(path: str, text: str) -> Talk:
     return Talk(meta if isinstance(meta, dict) else {}, block, wl.parse_transcript(rest if mark else ""))
 
 
-def _merge_conversation(path: str, base: str | None, a: str, b: str, today: date) -> str:
+def is_talk(path: str, text: str) -> bool:
+    """Whether a file below conversations/ is a transcript that can be read."""
     try:
-        was, one, two = (None if text is None else read_talk(path, text) for text in (base, a, b))
+        return "\n## Transcript\n" in text and bool(read_talk(path, text).meta)
     except wl.PageError:
-        return max(a, b, key=lambda t: (len(t), t))
+        return False
+
+
+def _merge_conversation(path: str, base: str | None, a: str, b: str, today: date) -> str:
+    was, one, two = (None if text is None or not is_talk(path, text) else read_talk(path, text) for text in (base, a, b))
     assert one and two
     transcript, redactor = _merge_redacted(one, two)
     fuller = max(one, two, key=lambda t: (t.complete, _canonical(t.meta.get("title"))))

@@ -5,6 +5,7 @@ import wiki_lib as wl
 
 import fcntl
 import os
+import re
 import subprocess
 import threading
 import time
@@ -229,6 +230,77 @@ def test_a_conflict_in_a_file_that_is_not_the_wikis_own_is_left_to_the_person(tw
     done = sync("full", check=False)
     assert done.returncode == 1 and "notes.txt: both sides changed it" in done.stderr
     assert git("status", "--porcelain") == "" and not (here / ".git/MERGE_HEAD").exists()
+
+
+def test_a_page_accepted_here_and_rejected_there_stays_live_and_the_no_is_remembered(two, sync, run_script, git):
+    """M41"""
+    here, there = two
+    proposal = wikis.staged(here, "staging/patterns/s.md", "# S\n\nRetries use full jitter, so that no herd forms.\n",
+                            sources=["conversations/api/a.md"], distill_topic="s")
+    for machine in (here, there):
+        sync("full", machine=machine)
+    run_script("wiki-staging.py", "--promote", proposal, env={"WIKI_DIR": here})
+    run_script("wiki-staging.py", "--reject", proposal, "--reason", "vague", env={"WIKI_DIR": there})
+    sync("full", machine=here)
+    done = sync("full", machine=there)
+    assert "wiki/patterns/s.md: accepted on one machine, rejected on another; the yes stands" in done.stdout
+    sync("full", machine=here)
+    for machine in (here, there):
+        assert git("ls-files", "wiki/patterns/s.md", "staging/patterns", cwd=machine).split() == ["wiki/patterns/s.md"]
+        assert "rejected" in (machine / ".distill-state.json").read_text() and git("status", "--porcelain", cwd=machine) == ""
+        assert sync("full", machine=machine).stdout == ""
+
+
+ENDINGS = {".md": b"# T\n\n- %s\n", ".txt": b"%s\n", ".png": b"\x00\x89PNG %s", "-latin.md": b"\xe4 %s\n", "": b"%s", "-d/.gitkeep": b"%s",
+           ".yaml": b"a: %s\n", "-state.json": b"{%s"}
+FATES = {"edited and removed": (b"old", b"new", None), "removed and edited": (b"old", None, b"new"), "added by both": (None, b"one", b"two"),
+         "edited by both": (b"old", b"one", b"two"), "removed by both": (b"old", None, None)}
+
+
+def test_nobody_is_ever_asked_about_a_data_folder_and_nothing_written_there_is_lost(two, sync, git):
+    """M41: whatever two machines do to a file of any kind in any data folder."""
+    here, there = two
+    places = [(f"{folder}/{folder[:2]}-{fate.replace(' ', '-')}{ending}", text, versions)
+              for folder in ("wiki/patterns", "staging/patterns", "archive/patterns", "conversations/api", "context", "reports",
+                             "raw/harvested", "raw/mine", "wiki")
+              for ending, text in ENDINGS.items() for fate, versions in FATES.items()]
+
+    def put(machine: Path, at: int) -> None:
+        for path, text, versions in places:
+            place = machine / path
+            if versions[at] is None:
+                place.unlink(missing_ok=True)
+            else:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(text % versions[at])
+    put(here, 0)
+    wikis.put(here, "raw/file", "old\n")
+    sync("full", machine=here)
+    sync("full", machine=there)
+    put(here, 1)
+    put(there, 2)
+    wikis.put(here, "raw/file", "edited\n")
+    (there / "raw/file").unlink()
+    wikis.put(there, "raw/file/inside.txt", "inside\n")
+    wikis.put(here, "raw/other/inside.txt", "inside\n")
+    wikis.put(there, "raw/other", "a file\n")
+    (here / "context/link").symlink_to("one")
+    (there / "context/link").symlink_to("two")
+    for machine in (here, there, here, there):
+        sync("full", machine=machine)
+        assert git("status", "--porcelain", cwd=machine) == ""
+    assert sync("full", machine=here).stdout == sync("full", machine=there).stdout == ""
+    trees = [git("ls-tree", "-r", "HEAD", cwd=machine) for machine in two]
+    assert trees[0] == trees[1]
+    for path, text, versions in places:
+        stem, _, ending = Path(path).name.rpartition(".") if "." in Path(path).name[1:] else (Path(path).name, "", "")
+        named = re.compile(re.escape(stem) + r"(-[0-9a-f]{8})?" + re.escape(ending and f".{ending}"))
+        kept = b"".join(p.read_bytes() for p in (here / path).parent.glob("*") if p.is_file() and named.fullmatch(p.name))
+        for word in filter(None, versions[1:]):
+            assert (text % word if b"\0" in text or b"\xe4" in text else word) in kept, (path, word, kept)
+    assert {(here / "raw" / p).read_text() for p in git("ls-files", "raw", cwd=here).replace("raw/", "").split()
+            if p.startswith(("file", "other"))} == {"edited\n", "inside\n", "a file\n"}
+    assert {os.readlink(p) for p in (here / "context").glob("link*")} == {"one", "two"}
 
 
 def test_a_locked_index_is_waited_for_and_then_reported_in_one_line(home, sync, git):
