@@ -6,50 +6,50 @@ machine, and a run that finds nothing new writes nothing. Ends by bringing the s
 """
 import wiki_lib as wl
 
+import functools
 import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import wiki_standing as standing
+
 PROJECT_NAMES = {}            # wing: the name people say; a wing without one is called as it is
 PROJECT_ORDER = ()            # wings that come first in the index, in this order; the others follow by name
 WAKE_UP_BYTES = 800           # 200 tokens of 4 characters; counted in bytes, so that no script is longer than it looks
-LINE_CHARACTERS = 170         # of one line of the wake-up; a whole one that says less beats half of one that says more
+LINE_CHARACTERS = 170         # of one line of a project's wake-up; a whole one that says less beats half of one that says more
+GENERAL_CHARACTERS = 130      # of one line of the wake-up of all, where a form that short exists: more projects fit
 FOCUS_AREAS = 6               # rooms named as current focus
+FOCUS_WINGS = 3               # projects named in the wake-up of all
+FOCUS_DAYS = 28               # before the newest session; what was worked on earlier is no current focus
 HALF_LIFE_DAYS = 7            # after which a conversation counts half for the focus
+DECISION_DAYS, RULE_DAYS = 14, 56   # the same for decisions and concerns, and for a person's rules
 CONSIDERED = 300              # newest conversations that the wake-up and the concerns are made from
+RECENT_DAYS = 180             # decisions that are older, counted from the newest conversation, are looked up in the wiki
 CONCERN_DAYS = 45             # older concerns than this, counted from the newest conversation, are history
 CONCERNS_KEPT = 40            # lines of active-concerns.md
 SEARCH_SECONDS = 900          # for the search index of a large wiki that is built anew
 
 OPEN, CLOSE = "<!-- memex:concerns -->", "<!-- /memex:concerns -->"
 CONCERNS_HEAD = "# Active concerns\n\nWhat stands outside the marked block is yours and is kept.\n\n"
-# Words of a bullet that make it a concern, or a decision.
-PROBLEM_WORDS = ("fail* broke* break* bug* leak* race* regress* crash* hang* hung lost lose* silent* swallow* stale "
-                 "corrupt* mismatch* wrong* missing "
-                 "never unsafe insecure vulnerab* deadlock* timeout* reject* denied flaky blocked blocker* risk* drift* "
-                 "duplicat* overwr* not cannot "
-                 "doesn't isn't 500 401 403")
-DECISION_WORDS = ("decid* decision* chose* switch* renam* replac* migrat* adopt* dropped upgraded bumped releas* merged deployed "
-                  "removed agreed deprecat* instead standardi*")
-
-
-def any_word(words: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(words.replace('*', chr(92) + 'w*').split())})\b", re.I)
-
-
-PROBLEM, DECISION = any_word(PROBLEM_WORDS), any_word(DECISION_WORDS)
-DECIDED = re.compile(r"\bwe (?:decided|chose|agreed|settled)|\bdecided (?:to|on|against)\b|\b(?:was|were) rejected because", re.I)
+CLOSED_HEAD = "## Closed"
+CONCERNS_HELP = """\
+Close a line by ticking it (`- [x]`): the next run moves it below this block and shows it nowhere any more. A line
+`- [x] a few of its words` outside the block does the same. Your own lines (`- text`, outside the block) come first in
+the wake-up; `- web: text` in that of the project web too."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A candidate line: the text, the day it is from, how much it matters (higher first)."""
-    text: str
+    """A candidate line of the wake-up: its forms, longest first, the day, the project, what it is about, how much it matters."""
+    forms: tuple[str, ...]
     day: str
+    wing: str
+    topic: str
     weight: float
     source: str = ""
+    half_life: float = DECISION_DAYS
 
 
 # ------------------------------------------------------------------ the index
@@ -92,49 +92,71 @@ def days_between(newer: str, older: str) -> int:
     return (a - b).days if a and b else 0
 
 
-def focus(conversations: Sequence[wl.Conversation], newest: str) -> list[Line]:
-    """The rooms that recent conversations were about, counted from the newest conversation, never from a clock."""
+def share(newest: str, day: str, half_life: float = HALF_LIFE_DAYS) -> float:
+    """How much a day still counts: 1 on the newest day of the wiki, never measured from a clock."""
+    return 0.5 ** (max(0, days_between(newest, day)) / half_life)
+
+
+def focus(conversations: Sequence[wl.Conversation], newest: str) -> list[str]:
+    """The rooms recent sessions were about, the most told first, with the number of sessions where it is more than one."""
     weight: Counter[str] = Counter()
-    last: dict[str, str] = {}
+    count: Counter[str] = Counter()
     for c in conversations:
-        share = 0.5 ** (days_between(newest, c.date) / HALF_LIFE_DAYS)
         for place, topic in enumerate(c.topics):
-            weight[topic] += share / (1 + 0.3 * place)
-            last[topic] = max(last.get(topic, ""), c.date)
+            weight[topic] += share(newest, c.date) / (1 + 0.3 * place)
+            count[topic] += 1
     best = sorted(weight, key=lambda t: (-round(weight[t], 6), t))[:FOCUS_AREAS]
-    return [Line(t, last[t], weight[t]) for t in best]
+    return [f"{t} ({count[t]})" if count[t] > 1 else t for t in best]
 
 
-def bullet_lines(conversations: Sequence[wl.Conversation], weigh: Callable[[wl.Bullet], float]) -> Iterator[Line]:
-    for c in conversations:
-        for bullet in c.bullets:
-            if weight := weigh(bullet):
-                yield Line(bullet.text, c.date, weight, c.path)
+def recent(conversations: Sequence[wl.Conversation]) -> list[wl.Conversation]:
+    """Those that count as now: of the weeks before the newest that had any topic."""
+    telling = [c for c in conversations if c.topics]
+    newest = max((c.date for c in telling), default="")
+    return [c for c in telling if days_between(newest, c.date) <= FOCUS_DAYS]
 
 
-def decision_weight(bullet: wl.Bullet) -> float:
-    """How much a bullet is a decision: a person's own rule most, then what was done, then what was settled in passing."""
-    decided = bool(DECISION.search(bullet.text))
-    if DECIDED.search(bullet.text) and bullet.hall in ("fact", "event", "advice"):
-        return 3.0
-    return {"preference": 3.0, "event": 2.0 + decided, "advice": 1.0 * decided, "fact": 0.5 * decided}.get(bullet.hall, 0.0)
+def sessions(number: int) -> str:
+    return f"{number} session{'' if number == 1 else 's'}"
 
 
-def concern_weight(bullet: wl.Bullet) -> float:
-    trouble = len(set(m.lower() for m in PROBLEM.findall(bullet.text)))
-    return {"discovery": 1.0 + 0.5 * min(trouble, 3) if trouble else 0.0, "advice": 0.4 * min(trouble, 2)}.get(bullet.hall, 0.0)
+def focus_lines(conversations: Sequence[wl.Conversation], wing: str | None) -> list[str]:
+    """Of one project a line of rooms; of all a line for each of the projects that were worked on most."""
+    now = recent(conversations)
+    newest = max((c.date for c in now), default="")
+    if wing is not None:
+        since = min((c.date for c in now), default="")
+        told = f"{sessions(len(now))}, {since} to {newest}" if since != newest else f"{sessions(len(now))}, {newest}"
+        return [f"{told}: {', '.join(focus(now, newest))}"] if now else []
+    mine: dict[str, list[wl.Conversation]] = defaultdict(list)
+    for c in now:
+        mine[c.wing].append(c)
+    worked = sorted(mine, key=lambda w: (-round(sum(share(newest, c.date) for c in mine[w]), 6), w))[:FOCUS_WINGS]
+    return [f"{max(c.date for c in mine[w])} {w}, {sessions(len(mine[w]))}: "
+            f"{', '.join(focus(mine[w], newest)[:FOCUS_AREAS // min(2, len(worked))])}" for w in worked]
+
+
+def as_line(memory: standing.Memory, forms: Sequence[str], weight: float) -> Line:
+    fades = RULE_DAYS if memory.hall == "preference" else DECISION_DAYS
+    return Line(tuple(forms), memory.day, memory.wing, memory.topic or memory.source, weight, memory.source, fades)
 
 
 def ranked(lines: Iterable[Line], newest: str) -> list[Line]:
-    """Newest and most important first; a line said twice counts once."""
-    best: dict[str, Line] = {}
-    for line in lines:
-        key = " ".join(wl.content_words(line.text))
-        if key not in best or best[key].day < line.day:
-            best[key] = line
+    """Newest and most important first; one of each session, then one of each topic; a line said twice counts once."""
     def value(line: Line) -> float:
-        return round(line.weight * 0.5 ** (days_between(newest, line.day) / (2 * HALF_LIFE_DAYS)), 6)
-    return sorted(best.values(), key=lambda line: (-value(line), line.text, line.source))
+        return round(line.weight * share(newest, line.day, line.half_life), 6)
+    best: list[Line] = []
+    later: list[Line] = []
+    topics: set[tuple[str, str]] = set()
+    said: set[frozenset[str]] = set()
+    for line in sorted(lines, key=lambda line: (-value(line), line.forms, line.source)):
+        words = standing.stems(line.forms[0])
+        if words in said or (line.wing, line.topic) in topics:
+            continue
+        said.add(words)
+        topics.add((line.wing, line.topic))
+        (later if any(b.source == line.source for b in best) else best).append(line)
+    return best + later
 
 
 def decided_pages(pages: Sequence[wl.WikiPage], wing: str | None) -> Iterator[Line]:
@@ -146,84 +168,129 @@ def decided_pages(pages: Sequence[wl.WikiPage], wing: str | None) -> Iterator[Li
         if any(not s.startswith("conversations/") for s in sources) or page.meta.get("harvest_source"):
             continue
         if wing is None or not wings or wing in wings:
-            yield Line(page.title, str(page.meta.get("last_verified") or page.meta.get("created") or ""), 4.0, page.path)
+            day = str(page.meta.get("last_verified") or page.meta.get("created") or "")
+            yield Line((" ".join(page.title.split()),), day, wing or (wings[0] if wings else ""), page.path, 4.0, page.path)
 
 
-def written_by_hand(text: str) -> list[str]:
-    """The lines of active-concerns.md that a person wrote: list items outside the marked block."""
-    outside = re.sub(re.escape(OPEN) + ".*?" + re.escape(CLOSE), "", text, flags=re.S)
-    return [m[1].strip() for m in re.finditer(r"^[-*+]\s+(?!\[x\])(.+)$", outside, re.M)]
+@dataclass(frozen=True)
+class Hand:
+    """What a person wrote into active-concerns.md: lines outside the marked block, ticked ones, ticks inside it that are to
+    move out."""
+    own: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    ticked: tuple[str, ...] = ()
+
+
+_ITEM = re.compile(r"^[-*+][ \t]+(?:\[([ xX])\][ \t]+)?(\S.*)$", re.M)
+_ADDED = re.compile(r"^\d{4}-\d\d-\d\d(?: [\w.-]+)?: | \([^()]*\[from\]\([^()]*\)\)$")     # what programs put around a bullet
+
+
+def by_hand(text: str) -> Hand:
+    """What a person says in active-concerns.md."""
+    block = re.search(re.escape(OPEN) + "(.*?)" + re.escape(CLOSE), text, re.S)
+    outside = text.replace(block[0], "") if block else text
+    items = [(m[1] or " ", m[2].strip()) for m in _ITEM.finditer(outside)]
+    ticked = [m[2].strip() for m in _ITEM.finditer(block[1]) if (m[1] or " ") in "xX"] if block else []
+    closed = [words for tick, words in items if tick in "xX"] + ticked
+    return Hand(tuple(words for tick, words in items if tick == " "), tuple(_ADDED.sub("", c) for c in closed), tuple(ticked))
 
 
 # ------------------------------------------------------------------ the wake-up
 
-def render_wake_up(title: str, areas: Sequence[str], decisions: Sequence[str], concerns: Sequence[str]) -> str:
-    """The wake-up within its budget. What does not fit is left out from the end of each head's list, turn by turn, so that
-    every head keeps its first line."""
+def render_wake_up(title: str, areas: Sequence[str], decisions: Sequence[Line], concerns: Sequence[Line],
+                   tell_wing: bool = True) -> str:
+    """The wake-up within its budget. The heads take turns, so that each gets its first lines; a line that does not fit is
+    tried in its shorter forms, else left out: half a sentence can say the opposite of the whole. Shown newest first."""
     heads = ["Current focus areas", "Recent decisions", "Active concerns"]
-    waiting = [[", ".join(areas)] if areas else [], *(lines_that_fit(some) for some in (decisions, concerns))]
-    shown: list[list[str]] = [[], [], []]
+    waiting: list[list[Line]] = [[Line((a,), "", "", "", 0.0) for a in areas], list(decisions), list(concerns)]
+    shown: list[list[tuple[str, str]]] = [[], [], []]           # (day, line) as it stands
 
     def text() -> str:
         parts = [f"# {wl.one_line(title, 60)}\n"]
         for head, lines in zip(heads, shown, strict=True):
-            parts.append(f"\n## {head}\n" + "".join(f"- {line}\n" for line in lines or ["none"]))
+            told = sorted(lines, key=lambda line: line[0] or "9", reverse=True)
+            parts.append(f"\n## {head}\n" + "".join(f"- {line}\n" for _, line in told or [("", "none known")]))
         return "".join(parts)
 
-    tried = True
-    while tried:
-        tried = False
-        for mine, queue in zip(shown, waiting, strict=True):
-            if queue:
-                tried = True
-                mine.append(queue.pop(0))
-                if len(text().encode("utf-8")) > WAKE_UP_BYTES:
-                    mine.pop()
+    longest = GENERAL_CHARACTERS if tell_wing else LINE_CHARACTERS
+    for queue in waiting[1:]:                                   # what is long only when there is still room
+        queue.sort(key=lambda line: bool(line.day) and min(map(len, line.forms)) > longest)
+    for number in [0] * len(areas) + [1, 2] * max(map(len, waiting)):
+        if waiting[number]:
+            add_what_fits(shown[number], waiting[number].pop(0), tell_wing, longest,
+                          lambda: len(text().encode("utf-8")) <= WAKE_UP_BYTES)
     return text()
 
 
-def lines_that_fit(lines: Sequence[str]) -> list[str]:
-    """The first line always; of the others the whole ones before those that must be cut: half a sentence can say the opposite
-    of the whole."""
-    flat = [" ".join(line.split()) for line in lines]
-    others = sorted(flat[1:], key=lambda t: len(t) > LINE_CHARACTERS)
-    return [wl.one_line(t, LINE_CHARACTERS) for t in flat[:1] + others]
+def add_what_fits(mine: list[tuple[str, str]], line: Line, tell_wing: bool, longest: int, fits: Callable[[], bool]) -> None:
+    """The first form of a line that leaves the whole within its budget, if there is one: the longest of those that are short
+    enough, else the shortest of the others."""
+    where = " ".join(w for w in (line.day, line.wing if tell_wing else "") if w)
+    for form in sorted(line.forms, key=lambda f: (len(f) > longest, len(f) if len(f) > longest else -len(f))):
+        if len(form) <= LINE_CHARACTERS or len(line.forms) == 1 and not line.day:
+            mine.append((line.day, f"{where}: {form}" if where else form))
+            if fits():
+                return
+            mine.pop()
 
 
-def wake_up(conversations: Sequence[wl.Conversation], pages: Sequence[wl.WikiPage], by_hand: Sequence[str], title: str,
-            wing: str | None = None) -> str:
+def own_line(words: str) -> Line:
+    """A person's own concern: it has no day, and is cut rather than lost."""
+    return Line((wl.one_line(words, LINE_CHARACTERS),), "", "", words, 9.0)
+
+
+def wake_up(conversations: Sequence[wl.Conversation], pages: Sequence[wl.WikiPage], hand: Hand, title: str,
+            left_open: Callable[[standing.Memory], bool], wing: str | None = None) -> str:
     """What a session should know before it starts, of one wing or of all."""
     conversations = newest_first(conversations)[:CONSIDERED]
     newest = max((c.date for c in conversations), default="")
-    areas = []
-    for line in focus(conversations, newest):
-        where = sorted({c.wing for c in conversations if line.text in c.topics and c.date == line.day}) if wing is None else []
-        areas.append(f"{line.text} ({where[0]})" if where else line.text)
-    decisions = ranked([*bullet_lines(conversations, decision_weight), *decided_pages(pages, wing)], newest)
-    concerns = ranked(bullet_lines(conversations, concern_weight), newest)
-    recent = [line.text for line in concerns if days_between(newest, line.day) <= CONCERN_DAYS]
-    return render_wake_up(title, areas, [line.text for line in decisions], [*by_hand, *recent])
+    said = list(standing.memories(conversations))
+    decided = [as_line(m, standing.decision_forms(m), weight) for m, weight in standing.standing_decisions(said)
+               if days_between(newest, m.day) <= RECENT_DAYS]
+    decisions = ranked([*decided, *decided_pages(pages, wing)], newest)
+    concerns = ranked((as_line(m, standing.concern_forms(m), weight)
+                       for m, weight in concerns_of(said, hand, newest, left_open)), newest)
+    own = [own_line(words.removeprefix(f"{wing}:").strip()) for words in hand.own
+           if wing is None or words.startswith(f"{wing}:")]
+    return render_wake_up(title, focus_lines(conversations, wing), decisions, [*own, *concerns], wing is None)
+
+
+def concerns_of(said: Sequence[standing.Memory], hand: Hand, newest: str, left_open: Callable[[standing.Memory], bool]
+                ) -> list[tuple[standing.Memory, float]]:
+    """What is open and not long ago."""
+    return [(memory, weight) for memory, weight in standing.open_concerns(
+        said, hand.closed, lambda m: days_between(newest, m.day) <= CONCERN_DAYS and left_open(m))
+        if days_between(newest, memory.day) <= CONCERN_DAYS]
 
 
 # ------------------------------------------------------------------ the longer forms
 
-def render_concerns(wings: dict[str, list[wl.Conversation]], names: dict, old: str) -> str:
-    """active-concerns.md: what troubled recent conversations, by project, inside a marked block; the rest is the person's."""
+def render_concerns(wings: dict[str, list[wl.Conversation]], names: dict, old: str,
+                    left_open: Callable[[standing.Memory], bool]) -> str:
+    """active-concerns.md: what is open, by project, newest first, inside a marked block; the rest is the person's."""
     everything = newest_first(c for mine in wings.values() for c in mine)[:CONSIDERED]
-    newest = max((c.date for c in everything), default="")
-    kept = [line for line in ranked(bullet_lines(everything, concern_weight), newest)
-            if days_between(newest, line.day) <= CONCERN_DAYS][:CONCERNS_KEPT]
-    lines: list[str] = []
+    newest, hand = max((c.date for c in everything), default=""), by_hand(old)
+    kept = sorted(concerns_of(list(standing.memories(everything)), hand, newest, left_open),
+                  key=lambda f: (f[0].day, f[1], f[0].text), reverse=True)[:CONCERNS_KEPT]
+    lines = [OPEN, CONCERNS_HELP]
     for wing in wings:
-        mine = [line for line in kept if line.source.split("/")[1] == wing]
+        mine = [memory for memory, _ in kept if memory.wing == wing]
         if mine:
             lines += ["", f"## {names.get(wing, wing)}", ""]
-            lines += [f"- {line.text} ({line.day}, [from](../{line.source}))" for line in mine]
-    block = "\n".join([OPEN, *(lines[1:] or ["Nothing here yet."]), CLOSE])
+            lines += [f"- [ ] {m.text} ({m.day}, [from](../{m.source}))" for m in mine]
+    block = "\n".join([*lines, *([] if kept else ["", "None known."]), CLOSE])
     if OPEN in old and CLOSE in old.split(OPEN, 1)[1]:
         before, rest = old.split(OPEN, 1)
-        return before + block + rest.split(CLOSE, 1)[1]
+        return with_closed(before + block + rest.split(CLOSE, 1)[1], hand.ticked)
     return (f"{old.rstrip()}\n\n" if old.strip() else CONCERNS_HEAD) + block + "\n"
+
+
+def with_closed(text: str, ticked: Sequence[str]) -> str:
+    """The file with what was ticked inside the block moved under '## Closed' at its end."""
+    if not ticked:
+        return text
+    head = "" if re.search(rf"^{CLOSED_HEAD}$", text.split(CLOSE, 1)[1], re.M) else f"\n{CLOSED_HEAD}\n"
+    return f"{text.rstrip()}\n{head}" + "".join(f"- [x] {line}\n" for line in ticked)
 
 
 def render_extractions(conversations: Iterable[wl.Conversation]) -> str:
@@ -244,16 +311,27 @@ def plan(wiki: wl.Wiki, conversations: list[wl.Conversation], pages: list[wl.Wik
     """Every generated file as it should be; apply() leaves alone what is so already."""
     wings = by_wing(conversations, names, order)
     concerns = wiki.text("context/active-concerns.md") or ""
-    by_hand = written_by_hand(concerns)
+    hand = by_hand(concerns)
+
+    @functools.cache
+    def last_words(path: str) -> frozenset[str]:
+        texts = [wiki.text(path)]
+        while texts[-1] is not None:                        # a long transcript goes on in <name>.2.md
+            texts.append(wiki.text(f"{path.removesuffix('.md')}.{len(texts) + 1}.md"))
+        return standing.last_words("\n".join(t for t in texts if t))
+
+    def left_open(memory: standing.Memory) -> bool:
+        return not memory.cites or bool(last_words(memory.source).intersection(memory.cites))
+
     yield wl.Write(path="conversations/index.md", text=render_index(wings, names), why="index")
-    yield wl.Write(path="context/wake-up.md", text=wake_up(conversations, pages, by_hand, "Wake-up"), why="wake-up")
+    yield wl.Write(path="context/wake-up.md", text=wake_up(conversations, pages, hand, "Wake-up", left_open), why="wake-up")
     for wing, mine in wings.items():
         yield wl.Write(path=f"context/wake-up/{wing}.md", why="wake-up",
-                       text=wake_up(mine, pages, [], f"Wake-up: {names.get(wing, wing)}", wing))
+                       text=wake_up(mine, pages, hand, f"Wake-up: {names.get(wing, wing)}", left_open, wing))
     for path in wiki.files("context/wake-up", depth=1):
         if path.rsplit("/", 1)[-1].removesuffix(".md") not in wings:
             yield wl.Remove(path, why="no conversation of this project is left")
-    yield wl.Write(path="context/active-concerns.md", text=render_concerns(wings, names, concerns), why="concerns")
+    yield wl.Write(path="context/active-concerns.md", text=render_concerns(wings, names, concerns, left_open), why="concerns")
     yield wl.Write(path="context/raw-extractions.md", text=render_extractions(conversations), why="extractions")
 
 
