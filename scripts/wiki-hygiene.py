@@ -15,6 +15,8 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
+from wiki_merge import too_late
+
 DECAY_HIGH_TO_MEDIUM = 180      # days without a mention or a check until a page is no longer taken at its word
 DECAY_MEDIUM_TO_LOW = 270       # and until it is doubted
 DECAY_LOW_TO_STALE = 365        # and until it may be archived
@@ -123,8 +125,13 @@ def empty_stubs(page: wl.WikiPage, around: Around) -> Iterator[wl.Finding]:
         yield wl.Finding(page.path, "stub", f"{len(text)} characters besides headings; write it or reject it")
 
 
+def late_dates(page: wl.WikiPage, around: Around) -> Iterator[wl.Finding]:
+    if late := too_late(page.meta, around.today):
+        yield wl.Finding(page.path, "late date", f"{late} is after tomorrow; put it right")
+
+
 REPAIRS: tuple[Check, ...] = (missing_fields, decayed)
-DOUBTS: tuple[Check, ...] = (broken_links, empty_stubs)
+DOUBTS: tuple[Check, ...] = (broken_links, empty_stubs, late_dates)
 
 
 def examine(pages: list[wl.WikiPage], around: Around) -> tuple[list[wl.WikiPage], list[wl.Finding]]:

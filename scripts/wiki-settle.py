@@ -18,11 +18,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from wiki_blocks import disagreements
 from wiki_heal import heal, settle
-from wiki_merge import beside, kind_of, merge_stations, settle_twins
+from wiki_merge import beside, kind_of, merge_stations, read, settle_twins, too_late
 
 DATA = ("wiki", "conversations", "raw", "staging", "archive", "context", "reports")
 REMOTE = "wiki"                      # what git calls the remote that --remote names
+PROBE_SECONDS = 10                   # how long --remote waits to see whether the remote can be reached
 FETCH_SECONDS = 60                   # how long a remote may take to answer before the machine counts as offline
 LOCK_SECONDS = 3600                  # a lock file of git's older than this was left by a crash; git never works so long
 PUSH_TRIES = 12                      # a push that lost the race is merged and tried again so often
@@ -59,19 +61,20 @@ def main() -> int | None:
     if args.status:
         return status(wiki)
     with wl.run_lock():
-        wiki.init()
+        fresh = wiki.init()
         if not wiki.has_git:
             raise wl.WikiError(f"{wiki.root}: is not a git repository; make it one with: git -C {wiki.root} init -b main")
         if args.remote:
             name_remote(wiki, args.remote)
             if not (args.commit or args.pull or args.push):
-                return None
-        sync(wiki, args.pull, args.push, args.quiet)
+                return probe(wiki)
+        sync(wiki, args.pull, args.push, args.quiet, fresh)
     return None
 
 
-def sync(wiki: wl.Wiki, pull: bool = True, push: bool = True, quiet: bool = False) -> None:
-    """Finish what was left half-done, commit what is here, and exchange it."""
+def sync(wiki: wl.Wiki, pull: bool = True, push: bool = True, quiet: bool = False, fresh: bool = False) -> None:
+    """Finish what was left half-done, commit what is here, and exchange it. `fresh`: the wiki was made in this run. That
+    nothing is pushed is said where something was committed, and to a person who asked."""
     wiki.ready_to_commit(merging=True)
     branch = git_ok(wiki, "symbolic-ref", "-q", "--short", "HEAD")
     if not branch:
@@ -80,9 +83,9 @@ def sync(wiki: wl.Wiki, pull: bool = True, push: bool = True, quiet: bool = Fals
     finish_merge(wiki, resumed=True)
     wiki.apply([wl.Write(path=name, text=(wl.CHECKOUT / name).read_text(), why="what stays on one machine, and how git merges")
                 for name in ignore_files(wiki) if not (wiki.root / name).exists() and (wl.CHECKOUT / name).exists()])
-    committed = commit(wiki)
+    committed = commit(wiki) or fresh
     if pull or push:
-        exchange(wiki, branch, pull, push, quiet and not committed)
+        exchange(wiki, branch, pull, push, not committed and (quiet or not sys.stdout.isatty()))
 
 
 # ---------------------------------------------------------------- what git knows
@@ -221,6 +224,10 @@ def diary(changed: Iterable[str]) -> str:
     return "sync: " + (", ".join(told) or "what the programs remember")
 
 
+def from_elsewhere(news: Iterable[str]) -> str:
+    return diary(news).replace("sync:", "sync: from elsewhere:", 1)
+
+
 # ---------------------------------------------------------------- looking over a tree
 
 def look_over(wiki: wl.Wiki, paths: Iterable[str]) -> None:
@@ -232,6 +239,8 @@ def look_over(wiki: wl.Wiki, paths: Iterable[str]) -> None:
         text = wiki.text(path) if kind_of(path) in ("page", "prose", "conversation", "state") else None
         if text is not None and (healed := heal(path, text, today)) != text:
             edits.append(wl.Write(path=path, text=healed, why="mended after a plain merge"))
+        if text is not None and kind_of(path) == "page" and (late := too_late(read(path, text).meta, today)):
+            wl.say(f"{path}: {late} is after tomorrow; put it right, or merges pass it over")
     wiki.apply(edits)
     for name in sorted({m[2] for p in paths if (m := _PLACE.match(p))}):
         wiki.apply(twins(wiki, name))
@@ -304,8 +313,10 @@ def merge(wiki: wl.Wiki, other: str) -> bool:
         return False
     old = wiki.git("rev-parse", "HEAD").strip()
     if git_ok(wiki, "merge-base", "--is-ancestor", "HEAD", other) is not None:
+        news = since(wiki, old, other)
         wiki.git("merge", "-q", "--ff-only", other)
-        look_over(wiki, since(wiki, old, other))
+        wl.say(from_elsewhere(news))
+        look_over(wiki, news)
         if changed := changes(wiki):
             wiki.commit(tops(changed), f"sync: settled {len(changed)} files")
         wiki.git("update-ref", SETTLED, "HEAD")
@@ -352,7 +363,7 @@ def finish_merge(wiki: wl.Wiki, resumed: bool = False) -> None:
     look_over(wiki, {p for p in {**sides.ours, **sides.theirs} if sides.ours.get(p) != sides.theirs.get(p)} | set(results))
     wiki.git("add", "-A", "--", *tops([*changes(wiki), *results]))
     news = [p for p, i in sides.theirs.items() if i not in (sides.base.get(p), sides.ours.get(p))]
-    subject = diary(news or sides.theirs).replace("sync:", "sync: from elsewhere:", 1)
+    subject = from_elsewhere(news or sides.theirs)
     wiki.git("commit", "-q", "--no-verify", "-m", subject, *(["-m", settled_note(results)] if results else []))
     wiki.git("update-ref", SETTLED, "HEAD")
     wl.say(subject)
@@ -372,6 +383,10 @@ def told(sides: Sides, results: Results) -> list[str]:
     for path, kept in results.items():
         if kept is not None and not any(path in side for side in (sides.base, sides.ours, sides.theirs)):
             lines.append(f"{path}: both machines had a version of this file; both are kept, remove the one that is not wanted")
+        versions = [sides.text(side, path) for side in (sides.base, sides.ours, sides.theirs)]
+        if isinstance(kept, str) and None not in versions and kind_of(path) in ("page", "prose"):
+            for line in disagreements(*(read(path, str(text)).body for text in versions)):
+                lines.append(f"{path}: two machines worded {wl.one_line(line, 80)!r} anew, each its way; both stand, choose one")
     return lines
 
 
@@ -560,6 +575,26 @@ def name_remote(wiki: wl.Wiki, url: str) -> None:
     wl.say(f"remote: {shown(url)}")
 
 
+def probe(wiki: wl.Wiki) -> None:
+    """Say whether the remote answers, and what the next sync will send there: once sent, a transcript cannot be called back."""
+    remote = wiki.git("config", "--get", "memex.remote").strip()
+    url = shown(wiki.git("remote", "get-url", remote).strip())
+    try:
+        heads = wiki.git("ls-remote", "--heads", remote, timeout=PROBE_SECONDS)
+    except wl.ToolError as error:
+        wl.say(f"{url} does not answer now: {reason(error)}; it is remembered, and the next sync tries again")
+        return
+    there: set[str] = set()
+    for ident in {line.split()[0] for line in heads.splitlines()}:
+        there |= set(tree(wiki, ident)) if git_ok(wiki, "cat-file", "-e", f"{ident}^{{commit}}") is not None else set()
+    if count := len(set(wiki.files("conversations")) - there):
+        wl.say(f"{plural(count, 'transcript')} {'goes' if count == 1 else 'go'} to {url} at the next sync; read some first")
+
+
+def plural(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def shown(url: str) -> str:
     """A URL without the password in it."""
     return re.sub(r"://[^/@]*@", "://", url)
@@ -600,6 +635,9 @@ def pushed(wiki: wl.Wiki, remote: str, branch: str, quiet: bool) -> bool:
         if "[remote rejected]" in error.stderr:
             raise wl.WikiError(f"{remote}: {reason(error)}; committed here, not pushed") from error
         away(quiet, reason(error))
+        return True
+    count = wiki.git("rev-list", "--count", "HEAD", *([f"^{theirs}"] if theirs else [])).strip()
+    wl.say(f"pushed {plural(int(count), 'commit')} to {shown(wiki.git('remote', 'get-url', remote).strip())}")
     return True
 
 

@@ -225,6 +225,22 @@ def merge_bodies(base: str | None, a: str, b: str, title: str | None = None) -> 
     return render({key: sections[key] for key in _nested(order)})
 
 
+def disagreements(base: str, a: str, b: str) -> list[str]:
+    """The lines of the base that both sides worded anew, each in its own way, so that both wordings stand."""
+    was, ours, theirs = cut(base), cut(a), cut(b)
+    found = []
+    for section in was:
+        heads = [[k for k in _keyed_blocks(side.get(section))] for side in (was, ours, theirs)]
+        both = set(heads[1]) & set(heads[2])
+        old, one, two = (_runs(side, both) for side in heads)
+        known = set(heads[0])
+        for anchor, run in old.items():
+            gone = [k for k in run if k not in heads[1] and k not in heads[2]]
+            if gone and set(one.get(anchor, ())) - known and set(two.get(anchor, ())) - known:
+                found += [k[0] for k in gone]
+    return found
+
+
 def _nested(order: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Sections in order, each under the heading it belongs to, whatever was woven in between."""
     children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}

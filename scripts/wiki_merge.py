@@ -140,6 +140,12 @@ def _canonical(value: Any) -> tuple[bool, bool, float, str]:
     return value not in (None, "", [], {}), number, value if number else 0, json.dumps(value, sort_keys=True, default=str)
 
 
+def too_late(meta: Meta, today: date) -> str:
+    """The dates of a frontmatter that are after tomorrow, being a clock's mistake: 'created 2031-01-01'; '' when there is none."""
+    late = [k for k in meta if k in DATES and (day := wl.as_date(meta[k])) and day > today + timedelta(days=1)]
+    return ", ".join(f"{k} {meta[k]}" for k in late)
+
+
 def later(a: Any, b: Any, today: date) -> Any:
     """The later of two dates; one after tomorrow loses, being a clock's mistake."""
     def rank(value: Any) -> tuple[bool, str]:

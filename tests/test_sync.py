@@ -128,6 +128,39 @@ def test_two_wikis_without_a_common_beginning_become_one(home, sync, git, remote
     assert text == (newcomer / "wiki/patterns/p.md").read_text()
 
 
+def test_under_cron_with_nothing_new_and_no_remote_nothing_is_said_and_a_person_is_told(home, sync):
+    """M40 M42"""
+    assert "committed here, not pushed" in sync("full").stdout      # the new wiki's first commit
+    done = sync("full")
+    assert (done.stdout, done.stderr) == ("", "")
+    script = Path(wl.__file__).with_name("wiki-sync.sh")
+    reader, terminal = os.openpty()
+    subprocess.run([script, "full"], env=home.environ, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, check=True)
+    os.close(terminal)
+    assert b"committed here, not pushed: no remote is named" in os.read(reader, 4096)
+
+
+def test_naming_a_remote_says_what_will_go_there_or_that_it_does_not_answer_and_a_push_says_so(home, sync, remote):
+    """M42"""
+    sync("--commit")
+    wikis.talk(home.wiki, "2026-04-12", ["retry-policy"], fact=["Retries use full jitter."])
+    sync("--commit")
+    done = sync("--remote", home.path / "nowhere.git")
+    assert done.returncode == 0 and "nowhere.git does not answer now: " in done.stdout and not done.stderr
+    assert f"1 transcript goes to {remote} at the next sync; read some first" in sync("--remote", remote).stdout
+    assert f"pushed 2 commits to {remote}\n" in sync("full").stdout
+    assert sync("--remote", remote).stdout == ""
+    secret = f"file://me:hunter2@localhost{remote}"
+    assert "hunter2" not in "".join((done := sync("--remote", secret)).stdout + done.stderr)
+
+
+def test_what_comes_without_a_merge_is_told_as_well(two, sync):
+    here, there = two
+    wikis.page(here, "wiki/patterns/q.md", BODY)
+    sync("full", machine=here)
+    assert sync("full", machine=there).stdout.splitlines()[0] == "sync: from elsewhere: 1 page"
+
+
 # ---------------------------------------------------------------- what it commits
 
 def test_an_absent_wiki_is_made_and_without_an_identity_the_commit_is_ours(home, sync, git):
@@ -251,10 +284,12 @@ def test_a_page_accepted_here_and_rejected_there_stays_live_and_the_no_is_rememb
         assert sync("full", machine=machine).stdout == ""
 
 
-ENDINGS = {".md": b"# T\n\n- %s\n", ".txt": b"%s\n", ".png": b"\x00\x89PNG %s", "-latin.md": b"\xe4 %s\n", "": b"%s", "-d/.gitkeep": b"%s",
+ENDINGS = {".md": b"# T\n\n- %s\n", ".txt": b"%s\n", ".png": b"\x00\x89PNG %s", "-latin.md": b"\xe4 %s\n", "": b"%s",
+           "-d/.gitkeep": b"%s",
            ".yaml": b"a: %s\n", "-state.json": b"{%s"}
-FATES = {"edited and removed": (b"old", b"new", None), "removed and edited": (b"old", None, b"new"), "added by both": (None, b"one", b"two"),
-         "edited by both": (b"old", b"one", b"two"), "removed by both": (b"old", None, None)}
+FATES = {"edited and removed": (b"old", b"new", None), "removed and edited": (b"old", None, b"new"),
+         "added by both": (None, b"one", b"two"), "edited by both": (b"old", b"one", b"two"),
+         "removed by both": (b"old", None, None)}
 
 
 def test_nobody_is_ever_asked_about_a_data_folder_and_nothing_written_there_is_lost(two, sync, git):
@@ -298,9 +333,22 @@ def test_nobody_is_ever_asked_about_a_data_folder_and_nothing_written_there_is_l
         kept = b"".join(p.read_bytes() for p in (here / path).parent.glob("*") if p.is_file() and named.fullmatch(p.name))
         for word in filter(None, versions[1:]):
             assert (text % word if b"\0" in text or b"\xe4" in text else word) in kept, (path, word, kept)
-    assert {(here / "raw" / p).read_text() for p in git("ls-files", "raw", cwd=here).replace("raw/", "").split()
-            if p.startswith(("file", "other"))} == {"edited\n", "inside\n", "a file\n"}
+    raw = [p for p in git("ls-files", "raw", cwd=here).split() if p.startswith(("raw/file", "raw/other"))]
+    assert {(here / p).read_text() for p in raw} == {"edited\n", "inside\n", "a file\n"}
     assert {os.readlink(p) for p in (here / "context").glob("link*")} == {"one", "two"}
+
+
+def test_a_line_that_two_machines_worded_anew_and_a_date_to_come_are_told_with_the_page(two, sync):
+    """M41"""
+    here, there = two
+    for machine, word in zip(two, ("here", "there"), strict=True):
+        wikis.page(machine, "wiki/patterns/p.md", BODY.replace("one", f"one, {word}"))
+    wikis.page(here, "wiki/patterns/q.md", BODY, created="2999-01-01")
+    said = sync("full", machine=here).stdout
+    assert "wiki/patterns/q.md: created 2999-01-01 is after tomorrow" in said
+    said = sync("full", machine=there).stdout
+    assert "wiki/patterns/p.md: two machines worded '- one' anew, each its way; both stand" in said
+    assert sync("full", machine=there).stdout == ""
 
 
 def test_a_locked_index_is_waited_for_and_then_reported_in_one_line(home, sync, git):
