@@ -24,10 +24,10 @@ FOCUS_AREAS = 6               # rooms named as current focus
 FOCUS_WINGS = 3               # projects named in the wake-up of all
 FOCUS_DAYS = 28               # before the newest session; what was worked on earlier is no current focus
 HALF_LIFE_DAYS = 7            # after which a conversation counts half for the focus
-DECISION_DAYS, RULE_DAYS = 14, 56   # the same for decisions and concerns, and for a person's rules
+DECISION_DAYS, RULE_DAYS = 14, 42   # the same for decisions and concerns, and for a person's rules
 CONSIDERED = 300              # newest conversations that the wake-up and the concerns are made from
 RECENT_DAYS = 180             # decisions that are older, counted from the newest conversation, are looked up in the wiki
-CONCERN_DAYS = 45             # older concerns than this, counted from the newest conversation, are history
+CONCERN_DAYS = 90             # older concerns than this, counted from the newest conversation, are history
 CONCERNS_KEPT = 40            # lines of active-concerns.md
 SEARCH_SECONDS = 900          # for the search index of a large wiki that is built anew
 
@@ -142,7 +142,8 @@ def as_line(memory: standing.Memory, forms: Sequence[str], weight: float) -> Lin
 
 
 def ranked(lines: Iterable[Line], newest: str) -> list[Line]:
-    """Newest and most important first; one of each session, then one of each topic; a line said twice counts once."""
+    """Newest and most important first; one of each session and topic before the others; a line said
+    twice counts once."""
     def value(line: Line) -> float:
         return round(line.weight * share(newest, line.day, line.half_life), 6)
     best: list[Line] = []
@@ -151,11 +152,11 @@ def ranked(lines: Iterable[Line], newest: str) -> list[Line]:
     said: set[frozenset[str]] = set()
     for line in sorted(lines, key=lambda line: (-value(line), line.forms, line.source)):
         words = standing.stems(line.forms[0])
-        if words in said or (line.wing, line.topic) in topics:
-            continue
+        if words not in said:
+            again = (line.wing, line.topic) in topics or any(b.source == line.source for b in best)
+            (later if again else best).append(line)
         said.add(words)
         topics.add((line.wing, line.topic))
-        (later if any(b.source == line.source for b in best) else best).append(line)
     return best + later
 
 
@@ -213,8 +214,6 @@ def render_wake_up(title: str, areas: Sequence[str], decisions: Sequence[Line], 
         return "".join(parts)
 
     longest = GENERAL_CHARACTERS if tell_wing else LINE_CHARACTERS
-    for queue in waiting[1:]:                                   # what is long only when there is still room
-        queue.sort(key=lambda line: bool(line.day) and min(map(len, line.forms)) > longest)
     for number in [0] * len(areas) + [1, 2] * max(map(len, waiting)):
         if waiting[number]:
             add_what_fits(shown[number], waiting[number].pop(0), tell_wing, longest,
@@ -258,9 +257,8 @@ def wake_up(conversations: Sequence[wl.Conversation], pages: Sequence[wl.WikiPag
 def concerns_of(said: Sequence[standing.Memory], hand: Hand, newest: str, left_open: Callable[[standing.Memory], bool]
                 ) -> list[tuple[standing.Memory, float]]:
     """What is open and not long ago."""
-    return [(memory, weight) for memory, weight in standing.open_concerns(
-        said, hand.closed, lambda m: days_between(newest, m.day) <= CONCERN_DAYS and left_open(m))
-        if days_between(newest, memory.day) <= CONCERN_DAYS]
+    lately = [memory for memory in said if days_between(newest, memory.day) <= CONCERN_DAYS]
+    return standing.open_concerns(lately, hand.closed, left_open)
 
 
 # ------------------------------------------------------------------ the longer forms

@@ -169,10 +169,17 @@ def decision_weight(memory: Memory) -> float:
         return 3.2 if re.match(r"we\b", bare, re.I) else 3.0
     if memory.hall in ("advice", "fact") and cues(RULE).search(bare):
         return 2.0 if memory.hall == "advice" else 1.2
-    if memory.hall == "event" and cues(HAPPENED).search(bare) and "=" not in bare and (
-            "bump" not in bare or _VERSION.search(text)):
+    if memory.hall == "event" and happened().search(bare) and "=" not in bare and ("bump" not in bare or _VERSION.search(text)):
         return 1.5 if len(text) < 200 else 1.0
     return 0.0
+
+
+@functools.cache
+def happened() -> re.Pattern[str]:
+    """'was merged', 'we replaced', 'The queue moved', 'Bumped': done, not 'an app deployed to ...'."""
+    verbs = "|".join(HAPPENED.split())
+    return re.compile(rf"\b(?:was|were|been|got|we|I|now|by) (?:\w+ly )?(?:{verbs})\b|^(?:(?:The )?[\w.-]+ )?(?:{verbs})\b|"
+                      rf": (?:{verbs})\b", re.I)
 
 
 def rule_weight(bare: str) -> float:
@@ -181,25 +188,25 @@ def rule_weight(bare: str) -> float:
         return 3.5
     if _ORDER.match(bare):
         return 0.0
-    if cues(DURABLE).search(bare):
-        return 2.5
-    return 1.5 if cues(CHOSEN).search(bare) and len(wl.content_words(bare)) > FEWEST_WORDS else 0.0
+    if len(wl.content_words(bare)) <= FEWEST_WORDS:
+        return 0.0
+    return 2.5 if cues(DURABLE).search(bare) else 1.5 if cues(CHOSEN).search(bare) else 0.0
 
 
 def standing_decisions(said: Sequence[Memory]) -> list[tuple[Memory, float]]:
-    """Decisions and rules that can be read alone; of those about one topic of one project the newest."""
-    best: dict[tuple[str, str], tuple[Memory, float]] = {}
-    for memory in said:
-        if (weight := decision_weight(memory)) and decision_forms(memory):
-            key = (memory.wing, memory.topic or memory.source)
-            known = best.get(key)
-            if not known or order(memory, weight) > order(*known):
-                best[key] = (memory, weight)
-    return list(best.values())
+    """Decisions and rules that can be read alone; of those about one topic of one project those of the newest day."""
+    found = [(memory, weight) for memory in said if (weight := decision_weight(memory)) and decision_forms(memory)]
+    newest: dict[tuple[str, str], tuple[bool, str]] = {}
+    for memory, weight in found:
+        key = (memory.wing, memory.topic)
+        newest[key] = max(newest.get(key, (False, "")), rank(memory, weight))
+    return [(memory, weight) for memory, weight in found
+            if not memory.topic or rank(memory, weight) == newest[memory.wing, memory.topic]]
 
 
-def order(memory: Memory, weight: float) -> tuple:
-    return (weight >= 2, memory.day, weight, memory.at, memory.text)
+def rank(memory: Memory, weight: float) -> tuple[bool, str]:
+    """A bump of today does not hide the decision of last week."""
+    return weight >= PLAIN, memory.day
 
 
 def decision_forms(memory: Memory) -> list[str]:

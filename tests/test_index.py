@@ -230,6 +230,8 @@ def told(**halls) -> dict[str, list[str]]:
         {"fact": ["The latter was rejected because it needs state shared between processes."]},
         {"event": ["`incpatch .Version` = bump patch on the latest tag (0.1.0 → 0.1.1)."]},
         {"fact": ["`Result.Pushed` counters are then bumped from the plan on the success path."]},
+        {"event": ["Project: a client-side web audio app with static pages deployed to the host."]},
+        {"preference": ["days should be calendar days at the port."]},
         {"fact": ["We decided on the following order for releases of the api:"]},
     ],
 )
