@@ -545,7 +545,8 @@ def misplaced(wiki: wl.Wiki, sides: Sides, results: Results) -> Results:
         if index.get(path) != expected:
             wrong[path] = expected
     wrong = {p: i for p, i in wrong.items() if is_data(p) and p not in results}
-    sides.texts.update(blobs(wiki, {side[p] for side in (sides.base, sides.ours, sides.theirs) for p in wrong if p in side}))
+    needed = {i for side in (sides.base, sides.ours, sides.theirs) for p in wrong if (i := side.get(p))}
+    sides.texts.update(blobs(wiki, needed - set(sides.texts)))
     return {p: i and (sides.texts[i] if is_text(sides.texts, i) else Blob(i)) for p, i in wrong.items()}
 
 
