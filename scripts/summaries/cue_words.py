@@ -14,7 +14,7 @@ the_(biggest|bigger|big|remaining|most|new|newer|old|older|current|existing|orig
 the_(real|honest|short|bottom|net|exact|entire|whole|important|one|full|fuller|underlying|high|low|medium|practical|interesting|other)
 the_(separate|theoretical|core|central|critical|crux|upshot|takeaway|point|bit|part|piece|thing|things|previous|earlier|latest|relevant|proposed)
 the_(suggested|recommended|requested|corresponding|resulting|updated|final|initial|failing|broken|affected|conceptual|general|specific)
-the_(typical|usual|common|obvious|likely|tradeoff|tradeoffs|trade-off|trade-offs|diagnosis|theory|hypothesis|reviewer|author|user|coworker)
+the_missing the_(typical|usual|common|obvious|likely|tradeoff|tradeoffs|trade-off|trade-offs|diagnosis|theory|hypothesis|reviewer|author|user|coworker)
 """
 
 # 'The' and one of these alone is as good as 'it'; with a name behind it ('the test `x`', 'the build of Y') it is not.
@@ -142,6 +142,8 @@ the_(review|memo|plan|issue|audit|spec|doc|brief|ticket)_(says|said|asks|asked|n
 the_(diff|patch|commit|pr|branch) since_the_(review|last) no_action post-fix pre-fix as_of_now
 the_(pr|branch|diff)_(comment|review)*
 at_the_moment strong_signal obvious_(addition|next|fix|follow-up) they'd while_we're
+the_(two|three|four|five)_(named|listed|given) (single|only|one)_remaining ongoing
+the_new_(path|code|flow|behavior|behaviour|version|logic|approach|design|tests|test|rule|check|field|helper|function|implementation)
 """
 
 # Words that often need the moment they were said in, but not always: each costs a little.
@@ -399,4 +401,50 @@ are do does did has was review
 check
 verify look
 read find explain describe
+"""
+
+# ---------------------------------------------------------------- what holds no longer at a session's end
+
+# A defect told in the present tense: it holds until somebody works on it.
+DEFECT = """
+fails hard-fail* leak leaks leaking breaks crashes hangs loses misclassifies misclassified swallows discards discarding
+missing lacks stale unclosed bug bugs mistake wrong wrongly incorrectly broken redundant mismatch mismatched inconsistent unsafe
+only_fires fires_only silently without_closing linger lingers vulnerable defect gap oversight unnecessary unused
+does_not_(match|handle|check|guarantee|close|cover|validate|set|reset|cancel|propagate|respect|honour|honor)
+doesn't_(match|handle|check|guarantee|close|cover|validate|set|reset|cancel|propagate|respect|honour|honor)
+do_not_(match|handle|check|guarantee|close|cover|validate) don't_(match|handle|check|guarantee|close|cover|validate)
+is_not_(checked|closed|covered|handled|assignable|set|tested|validated|enforced)
+isn't_(checked|closed|covered|handled|assignable|set|tested|validated|enforced)
+never_(checked|closed|set|read|called|cleared|made|reset|used|reached|populated|cancelled|fires|runs)
+no_(guard|check|validation|retry|timeout|fallback|coverage) needs_(a|an|to_be) need_to_stay must_be_updated
+"""
+# Words of a state that work may end: enough only where a later change is about the same thing.
+STATE = """
+but still does_not do_not doesn't don't cannot can't isn't aren't is_not are_not never lacks should must would no only
+only_works not_yet yet
+"""
+# The same sentence tells what was done about it.
+MENDED = """
+fixed fix: no_longer now resolved corrected used_to gated did
+(was|were)_(fixed|removed|replaced|rewritten|changed|added|moved|failing|missing|caused)
+by_(adding|using|changing|switching|making|moving|removing|bumping|renaming)
+"""
+# A later report says that something went.
+REMOVALS = """
+removed removes replaced replaces renamed dropped reverted reworked rewrote rewritten migrated gone deleted superseded no_longer
+moved_(to|into|out) switched retired
+"""
+# A later report says that something was changed.
+CHANGES = """
+removed replaced renamed dropped fixed fix fixes changed switched bumped migrated reverted reworked rewrote rewritten
+moved extracted now no_longer instead gone deleted collapsed superseded converted closed added resolved cleaned stripped
+"""
+# Systems that no session changes, beside the programs above and the products of vocabulary.py.
+SYSTEMS = """
+github gitlab bitbucket cloudflare receive-pack upload-pack git-receive-pack git-upload-pack linux macos windows posix http
+"""
+# A person orders it.
+ORDERS_CHANGE = """
+remove replace rename drop fix change switch bump migrate revert use instead delete undo move rework rewrite simplify
+don't go_with
 """

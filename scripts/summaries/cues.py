@@ -160,7 +160,20 @@ def refused_of_assistant(text: str) -> str:
             return reason
     if body != text and _NAMED_ONLY.match(without_code(body)):
         return "no verb"
+    for reason, pattern in (("points back", _OBJECT_UNNAMED), ("report", _REPORTED_STEP), ("fragment", _PLAN_ITEM),
+                            ("symptom", _SYMPTOM), ("example", _EXAMPLE), ("click", _CLICKS)):
+        if pattern.search(text) and (reason != "symptom" or not explains(text)):
+            return reason
     return unfit(text) or ("points back" if leans(without_code(text)) else "")
+
+
+_OBJECT_UNNAMED = re.compile(r"^[^,;:]*?\b(?:can't|cannot|can|doesn't|does not|won't|will|must|should|never) [a-z]+ (?:it|them)\b"
+                             r"(?<!\bwhich it)[^,]*(?:;|\.$|$)")       # 'the bridge cannot set it': set what?
+_REPORTED_STEP = re.compile(r"^(?:Fixed|Resolved|Corrected|Addressed) [^:`]+: (?:Used|Added|Changed|Updated|Removed|Replaced|Moved)\b")
+_PLAN_ITEM = re.compile(r"^(?:if|when|for|on) [^:]+: (?:[a-z]+ )?`?\w+`?\.?$|[<>×≈=] ?\d[\w .]*$")
+_SYMPTOM = re.compile(r"\b(?:returns?|fails? with|responds? with|gives?|got|answers?) (?:an? )?(?:HTTP )?`?[45]\d\d\b")
+_EXAMPLE = re.compile(r"^(?:When|If) you (?:search|ask|type|click|open|look|say|query)\b|^(?:Imagine|Suppose|Say|Consider)\b")
+_CLICKS = re.compile(r"\b(?:right-|double-)?click (?:on )?(?:the )?[\w\"“`]|^Open (?:with|the) ", re.I)
 
 
 def unfit(text: str) -> str:
@@ -220,10 +233,20 @@ def without_interjection(text: str) -> str:
     return text[match.end():] if (match := _INTERJECTION.match(text)) and len(text) - match.end() > 12 else text
 
 
+_TASK = re.compile(r"(?:please |just |now |then )*(?:add|create|implement|write|update|fix|build|generate|refactor|investigate|"
+                   r"remove|delete|rename|move|change|make|set up|run|test|let'?s (?:add|create|make|fix|do)) (?!sure\b)", re.I)
+_VAGUE_KEEP = re.compile(r"\b(?:keep|make|leave|have) (?:it|this|that|them)\b|"
+                         r"\bthe_?(?: \w+)? (?:above|below)\b|^Unless\b", re.I)
+_LASTING = re.compile(r"\b(?:always|never|prefer|by default|from now on|in (?:the )?future|every time|for all|in general|"
+                      r"i (?:like|hate|dislike|love)|i'd rather|we (?:use|only|don't|do not|want))\b", re.I)
+
+
 def refused_of_user(text: str) -> str:
     bare = without_code(text)
     if _CHATTER.search(bare) or _CHATTER_OPENS.search(bare):
         return "chatter"
+    if (_TASK.match(bare) or _VAGUE_KEEP.search(bare)) and not _LASTING.search(bare):
+        return "request"
     if (match := _POINTING.search(bare)) and len(wl.content_words(bare[: match.start()])) < 2:
         return "chatter"
     return "" if has_verb(bare) or _RULES.search(bare) else "no verb"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from summaries import cues
+from summaries import cues, standing
 from summaries.sentences import Sentence, own_words, sentences
 from summaries.topics import Rooms, choose_topics
 
@@ -98,8 +98,9 @@ def rank(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> list[
     asked = frozenset(wl.content_words(conversation.title)) | frozenset(
         w for m in messages if m.role == "user" for w in wl.content_words(own_words(m.text)[:400]))
     weight = answers(messages)
+    session = standing.Session.of(messages)
     found: list[Candidate] = []
-    for message in messages:
+    for at, message in enumerate(messages):
         found = withdrawn(found, message)
         text = own_words(message.text) if message.role == "user" else message.text
         if not text or message.role not in ("user", "assistant"):
@@ -107,6 +108,8 @@ def rank(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> list[
         before: Candidate | None = None
         for sentence in sentences(text):
             candidate = judge(sentence, message, weight.get(message.id, 0.0), asked, len(found))
+            if candidate and message.role == "assistant" and session.outlived(candidate.text, at):
+                candidate = None
             if candidate is None and before and not sentence.first and message.role == "assistant":
                 candidate = together(before, sentence, message, weight.get(message.id, 0.0), asked)
                 if candidate:
