@@ -1,8 +1,8 @@
 """The one module that scripts import: the vocabulary, the doors, and the frame every script runs in.
 
 The parts live in siblings cut along the bars: wiki_text (1 vocabulary, 2 errors, 3 text, 4 pages), wiki_conversation
-(5 conversations), wiki_redact (secrets), wiki_disk (6 disk, 7 configuration, 8 tools), wiki_model (9 ask). This file is
-the list of what is public, and 10, the script.
+(5 conversations), wiki_redact (secrets), wiki_disk (6 disk, 7 configuration), wiki_tools (8 tools), wiki_model (9 ask).
+This file is the list of what is public, and 10, the script.
 """
 # ruff: noqa: F401, E402
 from __future__ import annotations
@@ -51,7 +51,6 @@ from wiki_disk import (
     SCRIPTS,
     STAGING_DIR,
     WIKI_DIR,
-    Completed,
     Edit,
     Finding,
     Move,
@@ -63,7 +62,6 @@ from wiki_disk import (
     check_key,
     config,
     describe,
-    installed,
     iter_archived_pages,
     iter_live_pages,
     iter_staging_pages,
@@ -72,7 +70,6 @@ from wiki_disk import (
     now,
     problems,
     run_lock,
-    run_tool,
     say,
     seams,
     target_of,
@@ -128,6 +125,7 @@ from wiki_text import (
     topic_name,
     verbatim,
 )
+from wiki_tools import Completed, installed, run_tool
 
 # Redaction compiles tables and the model door needs them: both are loaded when a script first uses them.
 _LATE = {name: "wiki_redact" for name in ("redact", "redact_many", "REDACTOR_VERSION")} | {

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from wiki_disk import Wiki, atomic_write, cache_dir, config, installed, locked, now, run_tool, warn
+from wiki_disk import Wiki, atomic_write, cache_dir, config, locked, now, warn
 from wiki_redact import redact
 from wiki_text import ModelError, ToolError, WikiError, one_line, slug
+from wiki_tools import installed, run_tool
 
 # ---------------------------------------------------------------- 9 model
 
