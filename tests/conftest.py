@@ -120,7 +120,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
         monkeypatch.delenv(name)
     for name, value in made.environ.items():
         monkeypatch.setenv(name, value)
-    for module in [sys.modules[name] for name in ("wiki_disk", "wiki_lib", "wiki_model") if name in sys.modules]:
+    for module in [sys.modules[name] for name in ("wiki_disk", "wiki_lib", "wiki_model", "wiki_tools") if name in sys.modules]:
         _point_at(module, made, monkeypatch)
     return made
 
