@@ -363,6 +363,77 @@ def test_the_summary_is_not_the_bullets_again():
     assert any(b.text not in said.text for b in said.bullets)
 
 
+# ---------------------------------------------------------------- what still holds at the end
+
+LEAK = "`InvoiceReader` leaks one file handle per customer because `open_batch` returns early on an empty month."
+EDIT = ('- **Edit** `billing/reader.py`\n  ```diff\n  -a\n  +b\n  ```',)
+
+
+def told(*said: tuple[str, str, tuple[str, ...]]) -> list[str]:
+    """The bullets' texts of a session of (role, text, tool calls)."""
+    messages = tuple(wl.Message(wl.sha(f"told{n}")[:32], role, f"2026-04-12 09:{n:02}", text, tools)
+                     for n, (role, text, tools) in enumerate(said))
+    conversation = wl.parse_conversation(*talk(("user", "x"), title="Why the reader runs out of handles"))
+    return [b.text for b in summarise(conversation, wl.Transcript(messages)).bullets]
+
+
+@pytest.mark.parametrize(("text", "tools", "kept"), [
+    (LEAK, (), True),                                     # nobody worked on it
+    (LEAK, EDIT, False),
+    (LEAK.replace("leaks", "leaked").replace("returns", "returned") + " It was fixed by closing the handle.", EDIT, True),
+    ("Django rejects a naive datetime when `USE_TZ` is set, because it cannot know the zone of the stored value.", EDIT, True),
+    ("`InvoiceReader` opens a batch per month so that a crash costs one month and never the whole year.", EDIT, True),
+])
+def test_a_defect_is_kept_only_when_no_work_followed_it(text, tools, kept):
+    bullets = told(("user", "Why are there no handles left?", ()), ("assistant", text, ()),
+                   ("user", "Go on.", ()), ("assistant", "Done.", tools))
+    assert (len(bullets) == 1) is kept
+
+
+@pytest.mark.parametrize(("later", "kept"), [
+    ("Removed `MonthCache` from the importer because two readers shared it.", False),
+    ("Replaced `MonthCache` with a plain dictionary because two readers shared it.", False),
+    ("`MonthCache` was removed because two readers shared it.", False),
+    ("The importer reads with one thread because SQLite allows one writer.", True),
+])
+def test_a_statement_about_what_was_removed_later_goes(later, kept):
+    text = "`MonthCache` keeps the parsed rows of a month because the importer reads every file twice."
+    bullets = told(("user", "How does the importer cache?", ()), ("assistant", text, ()),
+                   ("user", "Do it better.", ()), ("assistant", later, EDIT))
+    assert (text in bullets) is kept
+
+
+def test_what_a_review_found_goes_once_it_was_worked_on():
+    findings = ("Findings:\n\n1. High: the total is off.\n\n"
+                "`sum_rows` adds the discount twice when a row has two currencies.\n\n2. Low: a name reads badly.")
+    asked = ("user", "Review the importer.", ())
+    assert len(told(asked, ("assistant", findings, ()))) == 1
+    assert told(asked, ("assistant", findings, ()), ("user", "Go on.", ()), ("assistant", "Done.", EDIT)) == []
+
+
+@pytest.mark.parametrize("text", [
+    "Stripe returns HTTP 402 on `POST /v1/charges`.",
+    "The importer behind the proxy cannot reload it; the one in the office can.",
+    "On a rejected batch, also mark the rows as pending in the `ledger` table.",
+    "Fixed shadowed name: Used `monkeypatch.setattr` rather than assigning to `importer.clock`",
+    "if the ledger row is missing: write `pending`",
+    "The ongoing import shows whether `--batch-size 500` is small enough for the proxy.",
+    "Rows are read by the new path of `ledger.py` because the old reader kept them all in memory.",
+])
+def test_a_step_a_symptom_or_an_unnamed_thing_is_not_kept(text):
+    assert told(("user", "Fix the importer please.", ()), ("assistant", f"- {text}", ())) == []
+
+
+@pytest.mark.parametrize("prompt", [
+    "Add tests to ensure that two invoices must not share a number",
+    "Keep it about as long as the first paragraph, without adding a table.",
+    "I don't like this idea, the ledger should stay as it was.",
+    "let's say we would prefer one ledger per customer, what breaks?",
+])
+def test_a_task_of_the_day_is_not_a_preference(prompt):
+    assert told(("user", prompt, ()), ("assistant", "Done.", ())) == []
+
+
 # ---------------------------------------------------------------- rooms of a first run
 
 

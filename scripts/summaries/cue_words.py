@@ -14,7 +14,8 @@ the_(biggest|bigger|big|remaining|most|new|newer|old|older|current|existing|orig
 the_(real|honest|short|bottom|net|exact|entire|whole|important|one|full|fuller|underlying|high|low|medium|practical|interesting|other)
 the_(separate|theoretical|core|central|critical|crux|upshot|takeaway|point|bit|part|piece|thing|things|previous|earlier|latest|relevant|proposed)
 the_(suggested|recommended|requested|corresponding|resulting|updated|final|initial|failing|broken|affected|conceptual|general|specific)
-the_missing the_(typical|usual|common|obvious|likely|tradeoff|tradeoffs|trade-off|trade-offs|diagnosis|theory|hypothesis|reviewer|author|user|coworker)
+the_(missing|fundamental) the_~_changes
+the_(typical|usual|common|obvious|likely|tradeoff|tradeoffs|trade-off|trade-offs|diagnosis|theory|hypothesis|reviewer|author|user|coworker)
 """
 
 # 'The' and one of these alone is as good as 'it'; with a name behind it ('the test `x`', 'the build of Y') it is not.
@@ -142,6 +143,8 @@ the_(review|memo|plan|issue|audit|spec|doc|brief|ticket)_(says|said|asks|asked|n
 the_(diff|patch|commit|pr|branch) since_the_(review|last) no_action post-fix pre-fix as_of_now
 the_(pr|branch|diff)_(comment|review)*
 at_the_moment strong_signal obvious_(addition|next|fix|follow-up) they'd while_we're
+ahead_% future_(code|callers|caller|work|changes|paths) (that|which)_(confirms|proves|rules) functionally_fine
+(is|are)_fine works_fine has_to_give
 the_(two|three|four|five)_(named|listed|given) (single|only|one)_remaining ongoing
 the_new_(path|code|flow|behavior|behaviour|version|logic|approach|design|tests|test|rule|check|field|helper|function|implementation)
 """
@@ -188,7 +191,7 @@ should_(now|work|be_fine|be_fixed|be_good|be_ok|be_safe|be_enough|be_resolved|be
 could_(also|add|use|do|make|have|just|either|in|still|become|turn|return|keep|instead|then|get) going_to
 will_(need|now|also|want|be_able) tbh imo
 kind_of sort_of if_not either_way unless_you until_you roughly if_it_(does|is|turns) if_so worst_case to_be_sure plan_to
-plans_to
+plans_to we_don't_know don't_know_(if|whether)
 i_believe supposedly allegedly candidate one_option another_option alternatively
 """
 
@@ -205,7 +208,8 @@ all_%_(issues|tasks|items|tests|files|findings|comments) no_regression* no_behav
 (working|works|behaves)_as_(expected|intended|designed)
 as_expected ready_to in_progress
 (is|are)_(done|complete|in|in_place|running|being|committed|staged|pushed|open|ready|green|clean|merged_now|up_to_date|in_sync|finished|unchanged)
-now_complete fully_complete (is|are|now)_in_place landed_in committed_(as|in|and|on) pushed drafted up_to_date co-authored
+build_(succeeded|completed) (release|bundle)_completed now_complete fully_complete (is|are|now)_in_place landed_in
+committed_(as|in|and|on) pushed drafted up_to_date co-authored
 all_set no_conflicts
 now_(properly|correctly) (compiles|compiled|builds|lints|passes|typechecks)_(clean|cleanly|fine|now|successfully)
 (tests|lint|build|vet|suite|ci|checks)_(pass|passes|passed|clean|green|stay)
@@ -267,7 +271,7 @@ cache compare resolve
 mirror fetch iterate summarize summarise collect save apply gate guard plumb thread hoist normalize surface pass use run set
 avoid standardize skip
 require prefer wrap augment surface prepend append shorten relax expand detect migrate stay adopt upgrade downgrade install
-configure inject lower raise cap limit retry count record fail
+configure inject lower raise cap limit retry count record fail carry strip route
 """
 
 # Finite verbs (auxiliaries are added by the code), so that a noun phrase does not pass for a sentence.
@@ -392,6 +396,7 @@ CHATTER = """
 that's thats above below again btw lol thanks thank_you hey sorry ok okay yes yeah yep hmm oh
 commit_and_push go_ahead continue
 keep_going can_you could_you would_you i_think i_guess not_sure i_wonder maybe let_me_know as_well
+let's_say suppose imagine just_investigation
 the_(first|second|other|last)_one i_did
 i_ran i_just i_see i_got i_checked i_tried i've fuck* shit* stupid damn
 """
@@ -416,22 +421,24 @@ do_not_(match|handle|check|guarantee|close|cover|validate) don't_(match|handle|c
 is_not_(checked|closed|covered|handled|assignable|set|tested|validated|enforced)
 isn't_(checked|closed|covered|handled|assignable|set|tested|validated|enforced)
 never_(checked|closed|set|read|called|cleared|made|reset|used|reached|populated|cancelled|fires|runs)
-no_(guard|check|validation|retry|timeout|fallback|coverage) needs_(a|an|to_be) need_to_stay must_be_updated
+no_(guard|check|validation|retry|timeout|fallback|coverage|notion) (there's|there_is|has|have|but|with)_no mutates drift regressed
+but_only_for data-race data_race needs_(a|an|to_be) need_to_stay must_be_updated
 """
 # Words of a state that work may end: enough only where a later change is about the same thing.
 STATE = """
-but still does_not do_not doesn't don't cannot can't isn't aren't is_not are_not never lacks should must would no only
+but still does_not doesn't cannot can't isn't aren't is_not_(a|an|the) are_not lacks should must would no only
 only_works not_yet yet
 """
 # The same sentence tells what was done about it.
 MENDED = """
 fixed fix: no_longer now resolved corrected used_to gated did
-(was|were)_(fixed|removed|replaced|rewritten|changed|added|moved|failing|missing|caused)
+(was|were)_(fixed|removed|replaced|rewritten|failing|missing|caused|trying)
 by_(adding|using|changing|switching|making|moving|removing|bumping|renaming)
 """
 # A later report says that something went.
 REMOVALS = """
-removed removes replaced replaces renamed dropped reverted reworked rewrote rewritten migrated gone deleted superseded no_longer
+removed removes replaced replaces renamed dropped reverted reworked rewrote rewritten migrated gone deleted superseded
+no_longer_(exists|exist|used|needed|there|called|supported|has|necessary)
 moved_(to|into|out) switched retired
 """
 # A later report says that something was changed.

@@ -164,13 +164,19 @@ def refused_of_assistant(text: str) -> str:
                             ("symptom", _SYMPTOM), ("example", _EXAMPLE), ("click", _CLICKS)):
         if pattern.search(text) and (reason != "symptom" or not explains(text)):
             return reason
+    if _STEP.search(without_code(text)):
+        return "step"
     return unfit(text) or ("points back" if leans(without_code(text)) else "")
 
 
 _OBJECT_UNNAMED = re.compile(r"^[^,;:]*?\b(?:can't|cannot|can|doesn't|does not|won't|will|must|should|never) [a-z]+ (?:it|them)\b"
                              r"(?<!\bwhich it)[^,]*(?:;|\.$|$)")       # 'the bridge cannot set it': set what?
-_REPORTED_STEP = re.compile(r"^(?:Fixed|Resolved|Corrected|Addressed) [^:`]+: (?:Used|Added|Changed|Updated|Removed|Replaced|Moved)\b")
-_PLAN_ITEM = re.compile(r"^(?:if|when|for|on) [^:]+: (?:[a-z]+ )?`?\w+`?\.?$|[<>×≈=] ?\d[\w .]*$")
+_REPORTED_STEP = re.compile(r"^(?:Fixed|Resolved|Corrected|Addressed) [^:`]+: "
+                            r"(?:Used|Added|Changed|Updated|Removed|Replaced|Moved)\b")
+_PLAN_ITEM = re.compile(r"^(?:if|when|for|on) [^:]+: (?:[a-z]+ )?`?\w+`?\.?$|^[\"“][a-z]|\+ .*\+ .*\+ |[<>×≈=] ?\d[\w .]*$")
+_STEP = re.compile(r"^(?:If|When|On|For|After|Before|Once)\b[^,]*, (?:also |then |just )?"
+                   r"(?!(?:the|an?|this|that|each|every|with|in|by|so|and|or|but|not|all|for|to|from|of|as|only|even|both|which|because)\b)[a-z][a-z-]*[a-rt-z] (?<!ed )"
+                   r"(?:it|them|the|an?|all|X)\b")
 _SYMPTOM = re.compile(r"\b(?:returns?|fails? with|responds? with|gives?|got|answers?) (?:an? )?(?:HTTP )?`?[45]\d\d\b")
 _EXAMPLE = re.compile(r"^(?:When|If) you (?:search|ask|type|click|open|look|say|query)\b|^(?:Imagine|Suppose|Say|Consider)\b")
 _CLICKS = re.compile(r"\b(?:right-|double-)?click (?:on )?(?:the )?[\w\"“`]|^Open (?:with|the) ", re.I)
@@ -235,8 +241,8 @@ def without_interjection(text: str) -> str:
 
 _TASK = re.compile(r"(?:please |just |now |then )*(?:add|create|implement|write|update|fix|build|generate|refactor|investigate|"
                    r"remove|delete|rename|move|change|make|set up|run|test|let'?s (?:add|create|make|fix|do)) (?!sure\b)", re.I)
-_VAGUE_KEEP = re.compile(r"\b(?:keep|make|leave|have) (?:it|this|that|them)\b|"
-                         r"\bthe_?(?: \w+)? (?:above|below)\b|^Unless\b", re.I)
+_VAGUE_KEEP = re.compile(r"\b(?:this|that) (?:idea|one|approach|proposal|thing|way|option|suggestion)\b|"
+                         r"^(?:please )?(?:keep|make|leave|have) (?:it|this|that|them)\b|^Unless\b", re.I)
 _LASTING = re.compile(r"\b(?:always|never|prefer|by default|from now on|in (?:the )?future|every time|for all|in general|"
                       r"i (?:like|hate|dislike|love)|i'd rather|we (?:use|only|don't|do not|want))\b", re.I)
 

@@ -105,13 +105,22 @@ def rank(conversation: wl.Conversation, messages: Sequence[wl.Message]) -> list[
         text = own_words(message.text) if message.role == "user" else message.text
         if not text or message.role not in ("user", "assistant"):
             continue
+        narrated = weight.get(message.id, 0.0) == NARRATED
+
+        def gone(c: Candidate, at: int = at, by_user: bool = message.role == "user", narrated: bool = narrated) -> bool:
+            return not by_user and session.outlived(c.text, at, narrated)
+
         before: Candidate | None = None
         for sentence in sentences(text):
             candidate = judge(sentence, message, weight.get(message.id, 0.0), asked, len(found))
-            if candidate and message.role == "assistant" and session.outlived(candidate.text, at):
-                candidate = None
+            if candidate and gone(candidate):
+                before = None
+                continue
             if candidate is None and before and not sentence.first and message.role == "assistant":
                 candidate = together(before, sentence, message, weight.get(message.id, 0.0), asked)
+                if candidate and gone(candidate):
+                    found.pop()
+                    candidate = None
                 if candidate:
                     found[-1] = candidate
                 before = candidate
@@ -154,6 +163,8 @@ def judge(sentence: Sentence, message: wl.Message, weight: float, asked: frozens
     halls = cues.hall_scores(text, by_user)
     if not by_user and cues.is_fragment(text, sentence.item):
         halls = tuple(h for h in halls if h[0] == "event") if cues.is_event_fragment(text) else ()
+    if sentence.item and text[-1] not in ".`)" and not by_user and not standing.names(text):
+        return None                                       # a line of a list that names nothing
     if not halls:
         return None
     hall, strength = halls[0]
