@@ -175,7 +175,8 @@ _REPORTED_STEP = re.compile(r"^(?:Fixed|Resolved|Corrected|Addressed) [^:`]+: "
                             r"(?:Used|Added|Changed|Updated|Removed|Replaced|Moved)\b")
 _PLAN_ITEM = re.compile(r"^(?:if|when|for|on) [^:]+: (?:[a-z]+ )?`?\w+`?\.?$|^[\"“][a-z]|\+ .*\+ .*\+ |[<>×≈=] ?\d[\w .]*$")
 _STEP = re.compile(r"^(?:If|When|On|For|After|Before|Once)\b[^,]*, (?:also |then |just )?"
-                   r"(?!(?:the|an?|this|that|each|every|with|in|by|so|and|or|but|not|all|for|to|from|of|as|only|even|both|which|because)\b)[a-z][a-z-]*[a-rt-z] (?<!ed )"
+                   r"(?!(?:the|an?|this|that|each|every|with|in|by|"
+                   r"so|and|or|but|not|all|for|to|from|of|as|only|even|both|which|because)\b)[a-z][a-z-]*[a-rt-z] (?<!ed )"
                    r"(?:it|them|the|an?|all|X)\b")
 _SYMPTOM = re.compile(r"\b(?:returns?|fails? with|responds? with|gives?|got|answers?) (?:an? )?(?:HTTP )?`?[45]\d\d\b")
 _EXAMPLE = re.compile(r"^(?:When|If) you (?:search|ask|type|click|open|look|say|query)\b|^(?:Imagine|Suppose|Say|Consider)\b")
