@@ -166,7 +166,6 @@ def test_what_cannot_be_read_alone_or_is_only_talk_is_not_kept(text):
 @pytest.mark.parametrize(
     ("prompt", "rule"),
     [
-        ("ok, let's switch to camelCase. can you do it?", "let's switch to camelCase."),
         ("Never commit generated files. Please fix the build.", "Never commit generated files."),
         ("Please use uv instead of pip in the Dockerfile.", "Please use uv instead of pip in the Dockerfile."),
     ],
@@ -639,3 +638,22 @@ def test_what_a_model_says_without_evidence_is_never_written(home, run_script, f
         done = run_script("summarize-conversations.py", "--claude", env=LATER, check=False)
         assert done.returncode == 1 and path in done.stderr and done.stdout == ""
         assert (home.wiki / path).read_text() == text
+
+
+@pytest.mark.parametrize("text", [
+    "The importer reads the first row → the mapper names its columns → the writer stores the customer without a name.",
+    "The upload holds 40 MB actual against a 200 MB limit, so one part is enough for the whole export here.",
+    "Commits 2–5 of the importer branch were replayed on the new main without a conflict in the mapper.",
+    "The mapper treats a missing column like an empty one, with its own message for the person (same commit).",
+    "One important detail: the importer is mostly about columns and hardly about customers at all.",
+    "The importer and the exporter disagree about the header, and we don't know which of the two is right.",
+    "An empty export is consistent with the importer having dropped every row before the writer saw it.",
+    "while an import is active, the importer creates `import.lock` beside the file",
+])
+def test_walks_numbers_of_one_run_and_remarks_are_not_kept(text):
+    assert cues.refused(text) != ""
+
+
+def test_what_is_said_in_passing_is_no_preference():
+    assert cues.refused("let's switch the importer to semicolons", by_user=True) == "request"
+    assert cues.refused("let's always use semicolons in exports from now on", by_user=True) == ""

@@ -161,7 +161,8 @@ def refused_of_assistant(text: str) -> str:
     if body != text and _NAMED_ONLY.match(without_code(body)):
         return "no verb"
     for reason, pattern in (("points back", _OBJECT_UNNAMED), ("report", _REPORTED_STEP), ("fragment", _PLAN_ITEM),
-                            ("symptom", _SYMPTOM), ("example", _EXAMPLE), ("click", _CLICKS)):
+                            ("symptom", _SYMPTOM), ("example", _EXAMPLE), ("click", _CLICKS), ("walk", _WALK),
+                            ("this run", _THIS_RUN), ("remark", _REMARK), ("fragment", _LOWER)):
         if pattern.search(text) and (reason != "symptom" or not explains(text)):
             return reason
     if _STEP.search(without_code(text)):
@@ -180,6 +181,16 @@ _STEP = re.compile(r"^(?:If|When|On|For|After|Before|Once)\b[^,]*, (?:also |then
                    r"(?:it|them|the|an?|all|X)\b")
 _SYMPTOM = re.compile(r"\b(?:returns?|fails? with|responds? with|gives?|got|answers?) (?:an? )?(?:HTTP )?`?[45]\d\d\b")
 _EXAMPLE = re.compile(r"^(?:When|If) you (?:search|ask|type|click|open|look|say|query)\b|^(?:Imagine|Suppose|Say|Consider)\b")
+# 'a → b → c' walks through one case; amounts told against each other, commits by number and 'earlier today' belong to one run.
+_WALK = re.compile(r"(?:(?:→|->|⇒)(?! ?v?\d).*){2}")
+_THIS_RUN = re.compile(r"(?:\d ?(?:[KMG]i?B|commits|ms|s)\b.*){2,}\b(?:actual|headroom|estimated?|budget|limit)\b|\bearlier today\b"
+                       r"|\b[Cc]ommits? \d|\((?:same|this) commit\)|\bjust now\b"
+                       r"|(?:\b(?:actual|headroom|estimated?)\b.*)(?:\d ?[KMG]i?B\b.*){2,}")
+_REMARK = re.compile(r"^(?:An?|One|Another) (?:\w+ )?(?:important|interesting|notable|minor|small|key)? ?"
+                     r"(?:detail|note|thing|point|caveat):"
+                     r"|\b(?:don't|do not) (?:really |genuinely |actually )?know\b|\bgenuinely\b|\bis consistent with\b"
+                     r"|\bin a way that's\b")
+_LOWER = re.compile(r"^(?:while|when|if|because|so|and|but|or|which|since|as|then)\b")
 _CLICKS = re.compile(r"\b(?:right-|double-)?click (?:on )?(?:the )?[\w\"“`]|^Open (?:with|the) ", re.I)
 
 
@@ -252,12 +263,16 @@ def refused_of_user(text: str) -> str:
     bare = without_code(text)
     if _CHATTER.search(bare) or _CHATTER_OPENS.search(bare):
         return "chatter"
-    if (_TASK.match(bare) or _VAGUE_KEEP.search(bare)) and not _LASTING.search(bare):
+    if (_TASK.match(bare) or _VAGUE_KEEP.search(bare) or _LETS.match(bare)) and not _LASTING.search(bare):
         return "request"
+    if _LOWER.match(text):
+        return "fragment"
     if (match := _POINTING.search(bare)) and len(wl.content_words(bare[: match.start()])) < 2:
         return "chatter"
     return "" if has_verb(bare) or _RULES.search(bare) else "no verb"
 
+
+_LETS = re.compile(r"(?:ok(?:ay)?,? |yes,? |so,? )?let'?s\b", re.I)
 
 # 'Since it is ...', 'Hand it to ...'; and ', that cost is invisible'.
 _LEANS_AT_ONCE = re.compile(r"^[A-Z][a-z]+\s(?:it|it's|they|this|that|these|those|them)\b|^For [\w -]+ it's\b|"
