@@ -78,7 +78,7 @@ def wings(wiki: wl.Wiki) -> str:
     return "\n".join([
         "Wings found:", *lines, "",
         "All of this stays on this machine; nothing has been sent anywhere. To leave a project out, put its folder into",
-        f"{wiki.root}/wiki.yaml before a model is used:   exclude: ['~/work/secret-*']",
+        f"{wiki.root}/wiki.yaml before a model is used:   exclude: ['~/jobs/secret-*']",
         "and remove its folder under conversations/."])
 
 

@@ -47,8 +47,8 @@ def _keys(value: Any, known: tuple[str, ...], test: Test) -> bool:
 
 BACKENDS = ("claude", "llama-server", "agent", "extractive")
 _YES_NO: tuple[Test, str] = (lambda v: isinstance(v, bool), "true or false")
-_MAP: tuple[Test, str] = (_is_map, "a mapping such as {'~/work/billing-*': billing}")
-_LIST: tuple[Test, str] = (_is_list, "a list such as ['~/work/secret-*']")
+_MAP: tuple[Test, str] = (_is_map, "a mapping such as {'~/jobs/billing-*': billing}")
+_LIST: tuple[Test, str] = (_is_list, "a list such as ['~/jobs/secret-*']")
 
 GENERAL: dict[str, tuple[Test, str]] = {
     "timezone": (_is_zone, "a name that is known here, such as Europe/Vienna"),

@@ -359,14 +359,14 @@ def test_a_map_then_the_remote_then_the_folder_names_the_wing(home, mine):
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
     subprocess.run([*git, "worktree", "add", "-q", str(tree)], check=True)
     (repo / "src").mkdir()
-    folders = {str(repo / "src"): "shop", str(tree): "shop", "/Users/x/work/web/.worktrees/3": "web", "/Users/x": "home",
-               "/Users/x/work/billing": "money"}
+    folders = {str(repo / "src"): "shop", str(tree): "shop", "/Users/x/dev/web/.worktrees/3": "web", "/Users/x": "home",
+               "/Users/x/dev/billing": "money"}
     for n, cwd in enumerate(folders):
         c = sessions.Claude(home.claude, seed=str(n))
         c.cwd = cwd
         c.user("Hello").assistant("Hi").write()
     (home.wiki / "wiki.yaml").parent.mkdir()
-    (home.wiki / "wiki.yaml").write_text("project_map: {'*/work/billing': Money}\n")
+    (home.wiki / "wiki.yaml").write_text("project_map: {'*/dev/billing': Money}\n")
     mine()
     wings = {wl.parse_conversation("x", t).meta["wing"] for t in transcripts(home).values()}
     assert wings == set(folders.values())

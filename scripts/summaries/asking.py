@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from summaries.extractive import Summary
-from summaries.topics import MOST_TOPICS
 from summaries.vocabulary import NEVER
 
 ROOMS_SHOWN = 200             # of the wiki's rooms, so that the same subject gets the same name
+MOST_TOPICS = 8               # rooms a conversation may have
 SHOWN_CHARACTERS = 300_000    # of a transcript; beyond it the middle is left out, and the question says so
 SCHEMA: dict[str, Any] = {
     "type": "object", "additionalProperties": False, "required": ["summary", "bullets", "topics"],

@@ -18,7 +18,6 @@ from summaries import cue_words
 from summaries.sentences import blocks, own_words
 from summaries.vocabulary import GENERIC, NEVER, rooms_known, singular, topic_key
 
-MOST_TOPICS = 8
 LONG_REPORT = 1200            # characters; what is longer was written for a reader even if work goes on after it
 FEW = 3                       # rooms a session has by rights; of ours, the fourth was seldom among a reader's
 LEAST_SHARE = 0.2             # of the best room's score; what is weaker is an aside
