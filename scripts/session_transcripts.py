@@ -181,7 +181,7 @@ def whole_text(wiki: wl.Wiki, first: wl.Conversation) -> str:
 def cut_in_parts(body: str) -> list[str]:
     """A rendered transcript in parts of about PART_CHARACTERS, cut before a message; joined by a newline they are it again."""
     parts = []
-    boundary = re.compile(r"\n(?=### (?:User|Assistant|Task|Agent) )")
+    boundary = re.compile(r"\n(?=### (?:(?:User|Assistant|Task) ·|Agent) )")
     while len(body) > PART_CHARACTERS and (m := boundary.search(body, PART_CHARACTERS)):
         parts.append(body[:m.start()])
         body = body[m.end():]
@@ -316,8 +316,10 @@ def with_ids(drafts: list[sf.Draft], session: str, said: Sequence[wl.Message | w
 
 
 def shown_time(at: str) -> str:
-    """'2026-04-12T09:13:05.123Z' as '2026-04-12 09:13'; '' for what is no time."""
-    return f"{at[:10]} {at[11:16]}" if len(at) >= 16 and at[10] == "T" and at[:4].isdigit() else ""
+    """'2026-04-12T09:13:05.123Z' as '2026-04-12 09:13', in UTC; '' for what is no time: it stands in a heading, and what a
+    heading cannot hold would be no heading when it is read back."""
+    at = utc_second(at)
+    return f"{at[:10]} {at[11:16]}" if at else ""
 
 
 def settled(transcript: wl.Transcript, session: str) -> wl.Transcript:
