@@ -112,15 +112,16 @@ def digest_of(data: memoryview, seen: int = 0) -> int:
     return zlib.crc32(data, seen)
 
 
-def read_group(group: Group, setting: Setting) -> Outcome:
-    """Read what changed of one session, join it with the transcript that is there, and render. Pure but for reading."""
+def read_group(group: Group, setting: Setting, all_read: bool = False) -> Outcome:
+    """Read what changed of one session (or all of it), join it with the transcript that is there, and render. Pure but for
+    reading."""
     out = Outcome(group)
     old_text = find_transcript(group, setting, out)
     old = wl.parse_conversation(out.path, old_text) if old_text is not None else None
     before = wl.parse_transcript(whole_text(setting.wiki, old)) if old else wl.Transcript()
     readings: list[tuple[File, sf.Reading]] = []
     for file in group.files:
-        whole = old is None or (not file.agent and not group.alone)
+        whole = all_read or old is None or (not file.agent and not group.alone)
         try:
             reading, entry, reason = read_file(file, group.session, setting.tools, whole)
         except OSError as error:
@@ -136,11 +137,15 @@ def read_group(group: Group, setting: Setting) -> Outcome:
     judge(out, readings, setting)
     if out.verdict == "transcript":
         new = transcript_of(group, readings, before)
+        if not all_read and wl.in_doubt(before, new):      # two ids that end alike: only the whole file tells which is which
+            return read_group(group, setting, all_read=True)
+        before, new, renamed = wl.told_apart(before, new)
         whole_thing = settled(wl.merge_transcripts(before, new) if old else new, group.session)
         if not whole_thing.messages:
             out.verdict = "empty" if not whole_thing.agents else "nothing"
             return out
         file_away(out, old, old_text, whole_thing, readings)
+        out.summary_block = cited_anew(out.summary_block, renamed)
     return out
 
 
@@ -224,6 +229,7 @@ def judge(out: Outcome, readings: list[tuple[File, sf.Reading]], setting: Settin
 def transcript_of(group: Group, readings: list[tuple[File, sf.Reading]], before: wl.Transcript) -> wl.Transcript:
     """The messages of the readings, clean of secrets and each with its id."""
     clean_drafts([d for _, r in readings for line in (r.main, *r.agents.values()) for d in line])
+    lines = {a.id: a.messages for a in before.agents}
     main: tuple[wl.Message | wl.Shared, ...] = ()
     agents: dict[str, wl.Agent] = {}
     titles: dict[str, str] = {}
@@ -232,31 +238,28 @@ def transcript_of(group: Group, readings: list[tuple[File, sf.Reading]], before:
         if file.agent and not titles.get(file.agent):
             titles[file.agent] = sf.module(file.source.format).agent_title(file.source)
     for file, reading in readings:
+        start = int(file.entry.get("before") or 0) if reading.start else 0
         if not file.agent:
-            said = before.messages[: int(file.entry.get("before") or 0)] if reading.start else ()
-            messages = with_ids(reading.main, group.session, said)
+            messages = with_ids(reading.main, group.session, before.messages, start)
             main = wl.merge_messages(main, messages) if main else messages
         for ident, drafts in reading.agents.items():
             if drafts:
-                agent = wl.Agent(agent_name(ident), titles.get(ident, ""), with_ids(drafts, ident, ()))
-                was = agents.get(agent.id)
-                agents[agent.id] = agent if was is None else replace(
+                name = agent_name(ident)
+                agent = wl.Agent(name, titles.get(ident, ""), with_ids(
+                    drafts, ident, lines.get(name, ()), start if ident == file.agent else 0))
+                was = agents.get(name)
+                agents[name] = agent if was is None else replace(
                     agent, messages=wl.merge_messages(was.messages, agent.messages))
     for known in before.agents:
         if known.id not in agents and len(titles.get(known.id, "")) > len(known.title):
             agents[known.id] = wl.Agent(known.id, titles[known.id])
-    if before.messages or before.agents:
-        main = known_as(main, before.messages)
-        lines = {a.id: a.messages for a in before.agents}
-        agents = {i: replace(a, messages=known_as(a.messages, lines.get(i, ()))) for i, a in agents.items()}
     titled = [replace(a, title=wl.redact(wl.verbatim(wl.one_line(a.title, 120)))[0]) for a in agents.values()]
     return wl.Transcript(main, tuple(sorted(titled, key=lambda a: a.id)))
 
 
-def known_as(messages: Sequence[Any], before: Sequence[Any]) -> tuple[Any, ...]:
-    """The messages under the ids by which the transcript knows them: twelve digits where eight were not enough."""
-    long = {m.id for m in before if isinstance(m, wl.Message) and len(m.id) == 12}
-    return tuple(replace(m, id=i) if long and (i := wl.id8(m.id, 12)) in long else m for m in messages)
+def cited_anew(block: str, renamed: dict[str, str]) -> str:
+    """A summary block whose citations name the messages by the ids they have now."""
+    return re.sub(r"#([0-9a-f]{8})(?=[\s,\]])", lambda m: "#" + renamed.get(m[1], m[1]), block) if renamed else block
 
 
 def agent_name(ident: str) -> str:
@@ -294,25 +297,44 @@ def any_odd(texts: list[str]) -> bool:
     return len(data.translate(None, CONTROLS)) != len(data)
 
 
-def with_ids(drafts: list[sf.Draft], session: str, said: Sequence[wl.Message | wl.Shared]) -> tuple[wl.Message, ...]:
-    """Messages from drafts. One whose record has no id gets one from its words and from how often they were said before;
-    `said`: the messages before these, as the transcript has them."""
+def with_ids(drafts: list[sf.Draft], session: str, known: Sequence[wl.Message | wl.Shared] = (), start: int = 0
+             ) -> tuple[wl.Message, ...]:
+    """Messages from drafts. `known`: the line as the transcript has it, `start` of which come before these drafts.
+
+    One whose record has no id takes the id under which its words stand in the transcript already (newer rules may have
+    changed the words since the id was made of them), else one made of its words and of how often they were said before."""
+    idents = [d.id for d in drafts] if all([d.id for d in drafts]) else ids_by_words(drafts, session, known, start)
+    return tuple([
+        wl.Message(ident, d.role, shown_time(d.at), d.text,
+                   tuple([wl.tool_block(c.name, c.argument, c.output) for c in d.calls]) if d.calls else ())
+        for ident, d in zip(idents, drafts, strict=True)])
+
+
+def ids_by_words(drafts: list[sf.Draft], session: str, known: Sequence[wl.Message | wl.Shared], start: int) -> list[str]:
     count: Counter = Counter()
-    if said and any(not d.id for d in drafts):
-        for m in said:
-            if isinstance(m, wl.Message):
-                key = (m.role, sf.normalised(m.text))
-                count[key] += m.id == wl.id8(sf.weak_id(session, *key, count[key]))
-    messages = []
+    for m in known[:start]:
+        if isinstance(m, wl.Message):
+            key = (m.role, sf.normalised(m.text))
+            count[key] += m.id in short_forms(sf.weak_id(session, *key, count[key]))
+    named = {wl.short(d.id)[-8:] for d in drafts if d.id}
+    standing: dict[tuple[str, str], list[str]] = {}
+    for m in known[start:]:
+        if isinstance(m, wl.Message) and wl.short(m.id)[-8:] not in named:
+            standing.setdefault((m.role, sf.normalised(m.text)), []).append(m.id)
+    idents = []
     for d in drafts:
         ident = d.id
         if not ident:
             key = (d.role, sf.normalised(d.text))
-            ident = sf.weak_id(session, *key, count[key])
+            there = standing.get(key)
+            ident = there.pop(0) if there else sf.weak_id(session, *key, count[key])
             count[key] += 1
-        tools = tuple([wl.tool_block(c.name, c.argument, c.output) for c in d.calls]) if d.calls else ()
-        messages.append(wl.Message(ident, d.role, shown_time(d.at), d.text, tools))
-    return tuple(messages)
+        idents.append(ident)
+    return idents
+
+
+def short_forms(ident: str) -> tuple[str, str]:
+    return wl.id8(ident), wl.id8(ident, 12)
 
 
 def shown_time(at: str) -> str:
@@ -337,16 +359,12 @@ def settled(transcript: wl.Transcript, session: str) -> wl.Transcript:
         weak = {wl.id8(sf.weak_id(session, "user", words, n)) for n in range(len(messages))}
         queued: list[str] = []
         for m in messages:
-            if short(m.id) in weak:
+            if wl.short(m.id)[-8:] in weak:
                 queued.append(m.id)
             elif queued:
                 gone.add(queued.pop(0))
     return replace(transcript, messages=tuple(m for m in transcript.messages if getattr(m, "id", "") not in gone)
                    ) if gone else transcript
-
-
-def short(ident: str) -> str:
-    return ident if len(ident) in (8, 12) else wl.id8(ident)
 
 
 # ---------------------------------------------------------------- the file

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wiki_text import (
@@ -48,6 +48,11 @@ class Message:
         return len(self.text) + sum(map(len, self.tools))
 
 
+def short(ident: str) -> str:
+    """The short form of a message id: itself where it is one (8 or 12 digits), else its id8."""
+    return ident if len(ident) in (8, 12) else id8(ident)
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """Stands in a fork's transcript for a run of messages its parent holds."""
@@ -74,10 +79,20 @@ class Transcript:
         """The main line's own messages (no shared runs, no subagents)."""
         return [m for m in self.messages if isinstance(m, Message)]
 
+    @property
+    def all_said(self) -> list[Message]:
+        """The main line's own messages, then the subagents'."""
+        return [m for part in (self.said, *(a.messages for a in self.agents)) for m in part]
+
     def ids(self) -> list[str]:
         """Short ids in order, main line then subagents."""
-        return [m.id if len(m.id) in (8, 12) else id8(m.id)
-                for part in (self.said, *(a.messages for a in self.agents)) for m in part]
+        return [short(m.id) for m in self.all_said]
+
+    def with_messages(self, change: Callable[[Message], Message]) -> Transcript:
+        """The same transcript with every message changed."""
+        def line(messages: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(m if isinstance(m, Shared) else change(m) for m in messages)
+        return Transcript(line(self.messages), tuple(replace(a, messages=line(a.messages)) for a in self.agents))
 
 
 @dataclass(frozen=True)
@@ -200,28 +215,28 @@ def render_message(message: Message, ident: str, marks: str = "###") -> str:
 
 def render_transcript(transcript: Transcript) -> str:
     """The text after '## Transcript'; '' for an empty transcript."""
-    short = short_ids(transcript)
-    parts = [render_message(m, short[m.id]) if isinstance(m, Message) else f"shared with {m.parent}: #{m.first} .. #{m.last}\n"
+    names = short_ids(transcript)
+    parts = [render_message(m, names[m.id]) if isinstance(m, Message) else f"shared with {m.parent}: #{m.first} .. #{m.last}\n"
              for m in transcript.messages]
     if transcript.agents:
         parts.append("## Subagents\n")
         for agent in sorted(transcript.agents, key=lambda a: a.id):
             title = one_line(agent.title, 120)
             parts.append(f"### Agent {agent.id}{' · ' + title if title else ''}\n")
-            parts += [render_message(m, short[m.id], "####") for m in agent.messages]
+            parts += [render_message(m, names[m.id], "####") for m in agent.messages]
     return "\n".join(parts)
 
 
 def short_ids(transcript: Transcript) -> dict[str, str]:
     """{message id: short id}: 8 hex digits, 12 for ids of one file that share their last 8."""
-    ids = [m.id for part in (transcript.said, *(a.messages for a in transcript.agents)) for m in part]
-    short = {i: i if len(i) in (8, 12) else id8(i) for i in ids}
-    if len(set(short.values())) == len(short):
-        return short
+    ids = [m.id for m in transcript.all_said]
+    names = {i: short(i) for i in ids}
+    if len(set(names.values())) == len(names):
+        return names
     seen: dict[str, list[str]] = {}
-    for ident, s in short.items():
+    for ident, s in names.items():
         seen.setdefault(s, []).append(ident)
-    return {i: short[i] if len(seen[short[i]]) == 1 or len(i) in (8, 12) else id8(i, 12) for i in ids}
+    return {i: names[i] if len(seen[names[i]]) == 1 or len(i) in (8, 12) else id8(i, 12) for i in ids}
 
 
 def parse_transcript(text: str) -> Transcript:
@@ -255,9 +270,9 @@ def merge_messages(old: Sequence[Message | Shared], new: Sequence[Message | Shar
     """The union of two states of one line of messages, keyed by short id, in the order of `new`.
 
     A message only `old` has keeps its place: after the message it followed. Same id, other content: the longer text wins,
-    ties by the smaller bytes."""
+    ties by the smaller bytes. A shared run whose messages stand themselves is left out."""
     def key(m: Message | Shared) -> Any:
-        return m if isinstance(m, Shared) else (m.id if len(m.id) in (8, 12) else id8(m.id))
+        return m if isinstance(m, Shared) else short(m.id)
 
     fresh = {key(m): m for m in new}
     known = {key(m): m for m in old}
@@ -271,7 +286,7 @@ def merge_messages(old: Sequence[Message | Shared], new: Sequence[Message | Shar
     order = list(after.get(None, []))
     for k in fresh:
         order += [k, *after.get(k, [])]
-    return tuple(_longer(known[k], fresh[k]) if k in known and k in fresh else fresh.get(k) or known[k] for k in order)
+    return spelt_out([_longer(known[k], fresh[k]) if k in known and k in fresh else fresh.get(k) or known[k] for k in order])
 
 
 def _longer(a: Message | Shared, b: Message | Shared) -> Message | Shared:
@@ -280,7 +295,17 @@ def _longer(a: Message | Shared, b: Message | Shared) -> Message | Shared:
         return a
     best = min(a, b, key=lambda m: (-m.size, m.text, m.tools, m.time, m.role))
     full = max(a.id, b.id, key=lambda i: (len(i), i))
-    return best if best.id == full else Message(full, best.role, best.time, best.text, best.tools)
+    return best if best.id == full else replace(best, id=full)
+
+
+def spelt_out(messages: Sequence[Message | Shared]) -> tuple[Message | Shared, ...]:
+    """A line of messages without the shared runs whose both ends stand in it as messages."""
+    runs = [m for m in messages if isinstance(m, Shared)]
+    if not runs:
+        return tuple(messages)
+    ends = {short(m.id)[-8:] for m in messages if isinstance(m, Message)}
+    gone = {m for m in runs if m.first[-8:] in ends and m.last[-8:] in ends}
+    return tuple(m for m in messages if m not in gone)
 
 
 def merge_transcripts(old: Transcript, new: Transcript) -> Transcript:
@@ -291,6 +316,56 @@ def merge_transcripts(old: Transcript, new: Transcript) -> Transcript:
         agents[a.id] = a if was is None else Agent(
             a.id, max(was.title, a.title, key=lambda t: (len(t), t)), merge_messages(was.messages, a.messages))
     return Transcript(merge_messages(old.messages, new.messages), tuple(agents[i] for i in sorted(agents)))
+
+
+# --- two messages of one file whose ids share their last eight digits
+
+def same_message(a: Message, b: Message) -> bool:
+    """Are two messages whose ids end alike one message? A record keeps its role, and its time or how its words begin."""
+    if a.role != b.role:
+        return False
+    one, two = sorted((" ".join(a.text.split()), " ".join(b.text.split())), key=len)
+    return a.time == b.time or two.startswith(one)
+
+
+def in_doubt(old: Transcript, new: Transcript) -> bool:
+    """Does `new` hold a message, known by its full id, that the eight digits of another one in `old` would hide?"""
+    known = {m.id: m for m in old.all_said if len(m.id) == 8}
+    return any((was := known.get(id8(m.id))) is not None and not same_message(was, m)
+               for m in new.all_said if len(m.id) > 12)
+
+
+def told_apart(old: Transcript, new: Transcript) -> tuple[Transcript, Transcript, dict[str, str]]:
+    """Two states of one session with ids under which a message of both is the same and two messages are two; {short id: longer
+    one} of the messages of `old` that are known by twelve digits now."""
+    long = [{s[-8:]: [] for s in short_ids(t).values() if len(s) == 12} for t in (old, new)]
+    if not any(long) and not in_doubt(old, new):
+        return old, new, {}
+    names = [short_ids(t) for t in (old, new)]
+    for table, shorts, t in zip(long, names, (old, new), strict=True):
+        for m in t.all_said:
+            if len(shorts[m.id]) == 12:
+                table[shorts[m.id][-8:]].append(replace(m, id=shorts[m.id]))
+    known = {m.id: m for m in old.all_said if len(m.id) == 8}
+    renamed: dict[str, str] = {}
+
+    def as_in(table: dict[str, list[Message]], m: Message) -> str:
+        return next((o.id for o in table.get(m.id[-8:], ()) if same_message(o, m)), m.id)
+
+    def of_old(m: Message) -> Message:
+        if len(m.id) != 8 or (ident := as_in(long[1], m)) == m.id:
+            return m
+        renamed[m.id] = ident
+        return replace(m, id=ident)
+
+    def of_new(m: Message) -> Message:
+        if len(m.id) == 8:
+            return replace(m, id=as_in(long[0], m))
+        twelve = id8(m.id, 12)
+        hidden = (was := known.get(twelve[-8:])) is not None and not same_message(was, m)
+        return replace(m, id=twelve) if hidden or any(o.id == twelve for o in long[0].get(twelve[-8:], ())) else m
+
+    return old.with_messages(of_old), new.with_messages(of_new), renamed
 
 
 def transcript_digest(transcript: Transcript) -> str:

@@ -423,12 +423,13 @@ def _once(line: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _ident(message: Any) -> Any:
-    return message if isinstance(message, wl.Shared) else message.id if len(message.id) in (8, 12) else wl.id8(message.id)
+    return message if isinstance(message, wl.Shared) else wl.short(message.id)
 
 
 def merge_transcripts(a: wl.Transcript, b: wl.Transcript, trusted: wl.Transcript | None = None) -> wl.Transcript:
     """The union of two states of one session; the same whichever comes first. `trusted`: whose wording stands where the
     two differ (else the longer, then the smaller bytes)."""
+    a, b, _ = wl.told_apart(a, b)
     known = {_ident(m): m for part in (trusted.said, *(x.messages for x in trusted.agents)) for m in part} if trusted else {}
     agents: dict[str, wl.Agent] = {}
     for agent in (*a.agents, *b.agents):
@@ -461,7 +462,7 @@ def merge_line(a: Sequence[Any], b: Sequence[Any], trusted: Mapping[str, Any] | 
         if anchor is not None:
             merged.append((trusted or {}).get(anchor) or _longer(ours[anchor], theirs[anchor]))
         merged += _by_time(mine.get(anchor, []), yours.get(anchor, []))
-    return merged
+    return list(wl.spelt_out(merged))
 
 
 def _longer(a: Any, b: Any) -> Any:
