@@ -42,6 +42,7 @@ MAX_BASH_OUTPUT_LINES = 200                                      # of a kept out
 
 STATE = ".mine-state.json"
 ERRORS = "reports/mine-errors.md"
+Listing = tuple[str, str, list[tuple[str, os.stat_result]]]      # format, folder, the files below it
 HEAD_BYTES = 65_536              # enough of a file to know whose session it is
 TELLTALE_SIZE = 4_096            # a larger file without one message is a failure, not a success
 BATCH_BYTES = 256_000_000        # session bytes held in memory at once; state is saved after each batch
@@ -69,13 +70,29 @@ def named_folders(folder: str) -> list[tuple[str, str]]:
     return [pair for pair in inner if os.path.isdir(pair[1])] or [(name, folder) for name in sf.FORMATS]
 
 
-def find_sources(folders: Iterable[tuple[str, str]]) -> list[sf.Source]:
+def listed(folders: Iterable[tuple[str, str]]) -> list[Listing]:
+    """The files of each folder that is there."""
+    whole = [(name, os.path.abspath(folder)) for name, folder in folders if os.path.isdir(folder)]
+    return [(name, folder, list(sf.walk(folder))) for name, folder in whole]
+
+
+def find_sources(listings: Iterable[Listing]) -> list[sf.Source]:
     found: dict[str, sf.Source] = {}
-    for name, folder in folders:
-        if os.path.isdir(folder):
-            for source in sf.module(name).sources(os.path.abspath(folder)):
-                found.setdefault(source.path, source)
+    for name, folder, files in listings:
+        for source in sf.module(name).sources(folder, files):
+            found.setdefault(source.path, source)
     return list(found.values())
+
+
+def nothing_new(listings: Iterable[Listing], state: dict[str, dict]) -> bool:
+    """Is every file as it was when it was read? The quick answer of most nights: no Source is made, nothing is planned."""
+    for _, _, files in listings:
+        for path, info in files:
+            entry = state.get(path)
+            if (not entry or entry.get("mtime") != info.st_mtime_ns or entry.get("size") != info.st_size
+                    or "offset" not in entry and "own" not in entry):
+                return False
+    return True
 
 
 def single_source(path: str) -> list[sf.Source]:
@@ -365,7 +382,12 @@ def load_state(wiki: wl.Wiki) -> dict[str, dict]:
             break
     else:
         return {}
-    return {k: v for k, v in state.items() if isinstance(v, dict)} if isinstance(state, dict) else {}
+    if not isinstance(state, dict):
+        return {}
+    odd = [k for k, v in state.items() if not isinstance(v, dict)]
+    for key in odd:
+        del state[key]
+    return state
 
 
 def save_state(wiki: wl.Wiki, state: dict[str, dict]) -> None:
@@ -413,12 +435,14 @@ def extract(args: Any) -> int:
         return 0
     # Many small values live until the end: looking for garbage among them is time lost.
     gc.disable()
-    sources = single_source(args.transcript) if args.transcript else find_sources(
-        [p for folder in args.sessions for p in named_folders(folder)] or default_folders())
-    if not sources:
+    single = single_source(args.transcript) if args.transcript else []
+    found = [] if single else listed([p for folder in args.sessions for p in named_folders(folder)] or default_folders())
+    seen = len(single) + sum(len(files) for _, _, files in found)
+    if not seen:
         wl.note("no sessions were found; try it on the examples: extract-sessions.py --sessions examples/sessions")
     wiki = wl.Wiki()
     run = begin(wiki, args.project, settings)
+    sources = single or ([] if not args.force and nothing_new(found, run.state) else find_sources(found))
     made = plan(sources, run.state, args.force, run.left_out, lambda session: wl.id8(session) in run.setting.paths())
     run.errors |= made.failed
     run.failures += len(made.failed)
@@ -428,7 +452,7 @@ def extract(args: Any) -> int:
     wiki.apply(run.report(), quiet=not args.dry_run)
     for file in made.waiting if args.dry_run else ():
         wl.say(f"would wait for the session of {file.source.path}")
-    tell(run, len(sources), len(made.waiting))
+    tell(run, seen, len(made.waiting))
     return wl.EXIT_FAILED if run.failures else 0
 
 

@@ -118,9 +118,8 @@ def timezone() -> Any:
 
 def cache_dir() -> Path:
     """$XDG_CACHE_HOME/memex, else ~/.cache/memex, else a private folder under the temporary one; made when absent."""
-    import tempfile
     base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("HOME") and os.path.join(os.environ["HOME"], ".cache"))
-    for folder in filter(None, (base and Path(base) / "memex", Path(tempfile.gettempdir()) / f"memex-{os.getuid()}")):
+    for folder in filter(None, (base and Path(base) / "memex", Path(os.environ.get("TMPDIR") or "/tmp") / f"memex-{os.getuid()}")):
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError:
@@ -199,14 +198,22 @@ _TEMP = re.compile(r"\..+?(?:\.(\d+))?\.tmp$")
 def sweep(root: Path) -> None:
     """Take away the temporary files that killed programs left in a wiki and in the cache: those of processes that are gone, and
     a hook's (which carry no number) after an hour. Called by who holds the run lock."""
-    folders = [os.walk(os.path.join(root, name)) for name in (*STATIONS, "conversations", "context", "reports", "raw")]
-    tops = [(top, [], [e.name for e in os.scandir(top)]) for top in (root, cache_dir()) if os.path.isdir(top)]
-    for folder, _, names in (*tops, *(step for steps in folders for step in steps)):
-        for match in filter(None, (_TEMP.fullmatch(name) for name in names if name.endswith(".tmp"))):
-            path = os.path.join(folder, match[0])
-            with contextlib.suppress(OSError):      # gone meanwhile, or a disk that cannot be written: the next run
-                if not _alive(match[1]) and (match[1] or time.time() - os.stat(path).st_mtime > 3600):
-                    os.unlink(path)
+    stack = [os.path.join(root, name) for name in (*STATIONS, "conversations", "context", "reports", "raw")]
+    left: list[os.DirEntry[str]] = []
+    for top in (root, cache_dir()):
+        with contextlib.suppress(OSError), os.scandir(top) as entries:
+            left += [e for e in entries if e.name.endswith(".tmp")]
+    while stack:
+        with contextlib.suppress(OSError), os.scandir(stack.pop()) as entries:
+            # Ten thousand pages are asked nothing but their names.
+            others = [e for e in entries if not e.name.endswith(".md")]
+            left += [e for e in others if e.name.endswith(".tmp")]
+            stack += [e.path for e in others if e.is_dir(follow_symlinks=False)]
+    for entry in left:
+        with contextlib.suppress(OSError):      # gone meanwhile, or a disk that cannot be written: the next run
+            match = _TEMP.fullmatch(entry.name)
+            if match and not _alive(match[1]) and (match[1] or time.time() - entry.stat().st_mtime > 3600):
+                os.unlink(entry.path)
 
 
 def _alive(pid: str | None) -> bool:

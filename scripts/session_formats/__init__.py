@@ -2,7 +2,7 @@
 
 A format module has
     NAME                       what `agent:` says in a transcript
-    sources(folder)            the session files under a folder laid out as that agent does, as Source values
+    sources(folder, files)     the session files among those that walk() found in a folder, as Source values
     session_of(source, head)   an Owner: whose words a file holds, by its name or, if need be, its first bytes: head()
     parse(data, start, ...)    a Reading of the bytes from `start`, which is 0 or a Reading's `restart`
 Adding an agent is adding a file and naming it in FORMATS.
@@ -310,7 +310,10 @@ def cut_output(text: str, max_lines: int) -> str:
 
 # ---------------------------------------------------------------- finding files
 
-def walk(folder: str, suffix: str = ".jsonl") -> Iterator[tuple[str, os.stat_result]]:
+Found = tuple[str, os.stat_result]
+
+
+def walk(folder: str, suffix: str = ".jsonl") -> Iterator[Found]:
     """(path, stat) of the files below a folder, sorted, links followed (each folder once); unreadable ones left out."""
     seen: set[tuple[int, int]] = set()
     stack = [folder]

@@ -6,7 +6,7 @@ import wiki_lib as wl
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import session_formats as sf
@@ -41,10 +41,10 @@ QUIET = frozenset({
     "bridge-session", "agent-name", "atis-latch", "worktree-state", "tool", "tool_result", "system"})
 
 
-def sources(folder: str) -> list[sf.Source]:
-    """Session files of a `projects` folder (or any folder that holds such files)."""
+def sources(folder: str, files: Iterable[sf.Found] | None = None) -> list[sf.Source]:
+    """Session files of a `projects` folder (or any folder that holds such files); `files`: what walk() found there."""
     found = []
-    for path, info in sf.walk(folder):
+    for path, info in sf.walk(folder) if files is None else files:
         parts = path[len(folder):].strip("/").split("/")
         name = parts[-1]
         if name.startswith("rollout-"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import wiki_lib as wl
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -42,10 +42,10 @@ _QUIET = frozenset({
     "exec_command_begin", "patch_apply_begin", "mcp_tool_call_begin", "web_search_begin", "turn_diff", "error"})
 
 
-def sources(folder: str) -> list[sf.Source]:
-    """Rollout files of a `sessions` folder (or any folder that holds such files)."""
+def sources(folder: str, files: Iterable[sf.Found] | None = None) -> list[sf.Source]:
+    """Rollout files of a `sessions` folder (or any folder that holds such files); `files`: what walk() found there."""
     return [sf.Source(path, "codex", "main", "", info.st_size, info.st_mtime_ns)
-            for path, info in sf.walk(folder) if path.rsplit("/", 1)[-1].startswith("rollout-")]
+            for path, info in (sf.walk(folder) if files is None else files) if path.rsplit("/", 1)[-1].startswith("rollout-")]
 
 
 def recognises(head: bytes) -> bool:
