@@ -158,6 +158,8 @@ def plan(sources: Sequence[sf.Source], state: dict[str, dict], force: bool, left
         except OSError as error:
             made.failed[source.path] = error.strerror or str(error)
             continue
+        if not entry:      # what the state says of an id is clean already
+            owner = replace(owner, session=wl.redact_name(owner.session), agent=wl.redact_name(owner.agent))
         files.append(File(source, owner.session, owner.agent, reason or "new", entry))
         stand_ins |= {source.path} if owner.stands_in else set()
         if not owner.agent and not entry:
@@ -355,16 +357,18 @@ class Run:
         """The edit that brings reports/mine-errors.md up to date: a line a file, gone when it could be read."""
         old = self.wiki.text(ERRORS) or ""
         lines = {m[1]: line for line in old.splitlines() if (m := re.match(r"- extract: `(.*)`: ", line))}
-        kept = {p: line for p, line in lines.items() if p not in self.mended and os.path.exists(p)}
-        kept |= {p: f"- extract: `{p}`: {what}" for p, what in self.errors.items()}
+        mended = set(map(wl.redact_name, self.mended)) if lines else ()
+        errors = {wl.redact_name(p): wl.redact(what)[0] for p, what in self.errors.items()}
+        kept = {p: line for p, line in lines.items() if p not in mended and ("[REDACTED:" in p or os.path.exists(p))}
+        kept |= {name: f"- extract: `{name}`: {what}" for name, what in errors.items()}
         others = [line for line in old.splitlines() if line.startswith("- ") and not line.startswith("- extract: ")]
         if not kept and not others:
             return [wl.Remove(ERRORS, "nothing is wrong any more")] if old else []
         text = "# What could not be mined\n\n" + "\n".join([*(kept[p] for p in sorted(kept)), *others]) + "\n"
-        for path in self.errors:
-            if wl.redact(kept[path])[0] != lines.get(path):      # what is new is said once; then the report and the status say it
-                print(f"extract-sessions.py: {path}: {self.errors[path]}; listed in {ERRORS}", file=sys.stderr)
-        return [wl.Write(path=ERRORS, text=wl.redact(text)[0], why=f"{len(kept)} to look at")] if text != old else []
+        for name, what in errors.items():
+            if kept[name] != lines.get(name):      # what is new is said once; then the report and the status say it
+                print(f"extract-sessions.py: {name}: {what}; listed in {ERRORS}", file=sys.stderr)
+        return [wl.Write(path=ERRORS, text=text, why=f"{len(kept)} to look at")] if text != old else []
 
 
 KEPT_OF_LEFT_OUT = ("size", "mtime", "session", "agent", "cwd", "wing", "own", "entrypoint")
@@ -390,7 +394,16 @@ def load_state(wiki: wl.Wiki) -> dict[str, dict]:
     return state
 
 
+def named_again(state: dict[str, dict], sources: Iterable[sf.Source]) -> None:
+    """Put the entries of files whose paths hold a secret, which stand in the state without it, back under their paths."""
+    if any("[REDACTED:" in path for path in state):
+        for source in sources:
+            if (known := wl.redact_name(source.path)) != source.path and known in state:
+                state[source.path] = state.pop(known)
+
+
 def save_state(wiki: wl.Wiki, state: dict[str, dict]) -> None:
+    state = {wl.redact_name(path): entry for path, entry in state.items()}
     try:
         text = orjson.dumps(state, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE).decode()
     except TypeError:      # a session's words, or a file's name, that are not UTF-8: escaped, they are read back as they were
@@ -443,6 +456,7 @@ def extract(args: Any) -> int:
     wiki = wl.Wiki()
     run = begin(wiki, args.project, settings)
     sources = single or ([] if not args.force and nothing_new(found, run.state) else find_sources(found))
+    named_again(run.state, sources)
     made = plan(sources, run.state, args.force, run.left_out, lambda session: wl.id8(session) in run.setting.paths())
     run.errors |= made.failed
     run.failures += len(made.failed)
@@ -451,7 +465,7 @@ def extract(args: Any) -> int:
     read_and_write(run, made.groups, save=bool(made.waiting))
     wiki.apply(run.report(), quiet=not args.dry_run)
     for file in made.waiting if args.dry_run else ():
-        wl.say(f"would wait for the session of {file.source.path}")
+        wl.say(f"would wait for the session of {wl.redact_name(file.source.path)}")
     tell(run, seen, len(made.waiting))
     return wl.EXIT_FAILED if run.failures else 0
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+import functools
 import re
 import zlib
 from collections import Counter
@@ -129,7 +130,7 @@ def read_group(group: Group, setting: Setting, all_read: bool = False) -> Outcom
             continue
         readings.append((file, reading))
         out.entries[file.source.path] = entry
-        out.unknown += reading.unknown
+        out.unknown += Counter({clean_word(kind): n for kind, n in reading.unknown.items()})
         if reading.broken:
             out.broken[file.source.path] = reading.broken
         if not file.agent or len(group.files) == 1:
@@ -154,7 +155,7 @@ def read_safely(group: Group, setting: Setting) -> Outcome:
     try:
         return read_group(group, setting)
     except Exception as error:
-        what = f"could not be read ({type(error).__name__}: {wl.one_line(str(error), 120)})"
+        what = f"could not be read ({type(error).__name__}: {sf.brief(str(error), 120)})"
         return Outcome(group, "failed", failed={f.source.path: what for f in group.files})
 
 
@@ -219,7 +220,7 @@ def judge(out: Outcome, readings: list[tuple[File, sf.Reading]], setting: Settin
     for path, entry in out.entries.items():
         if out.verdict == "own":
             entry["own"] = True
-        entry |= {"cwd": out.cwd} if out.cwd else {}
+        entry |= {"cwd": wl.redact_name(out.cwd)} if out.cwd else {}
         entry |= {"entrypoint": out.entrypoint} if out.entrypoint.startswith("sdk") or out.entrypoint == "exec" else {}
         out.entries[path] = entry
 
@@ -253,7 +254,7 @@ def transcript_of(group: Group, readings: list[tuple[File, sf.Reading]], before:
     for known in before.agents:
         if known.id not in agents and len(titles.get(known.id, "")) > len(known.title):
             agents[known.id] = wl.Agent(known.id, titles[known.id])
-    titled = [replace(a, title=wl.redact(wl.verbatim(wl.one_line(a.title, 120)))[0]) for a in agents.values()]
+    titled = [replace(a, title=wl.verbatim(sf.brief(a.title, 120))) for a in agents.values()]
     return wl.Transcript(main, tuple(sorted(titled, key=lambda a: a.id)))
 
 
@@ -263,7 +264,7 @@ def cited_anew(block: str, renamed: dict[str, str]) -> str:
 
 
 def agent_name(ident: str) -> str:
-    return re.sub(r"\s+", "-", wl.verbatim(ident)) or "agent"
+    return re.sub(r"\s+", "-", wl.verbatim(wl.redact_name(ident))) or "agent"
 
 
 def clean_drafts(drafts: list[sf.Draft]) -> None:
@@ -274,6 +275,7 @@ def clean_drafts(drafts: list[sf.Draft]) -> None:
         slots.append((draft, "text"))
         texts.append(draft.text)
         for call in draft.calls:
+            call.name = clean_word(call.name)
             slots.append((call, "argument"))
             texts.append(call.argument)
             if call.output:
@@ -286,6 +288,12 @@ def clean_drafts(drafts: list[sf.Draft]) -> None:
     for (owner, name), was, (text, counts) in zip(slots, texts, wl.redact_many(texts), strict=True):
         if counts and text is not was:
             setattr(owner, name, text)
+
+
+@functools.cache
+def clean_word(word: str) -> str:
+    """A tool's name, a record's type: few different ones, so each is looked at once."""
+    return wl.redact(word)[0]
 
 
 def any_odd(texts: list[str]) -> bool:
@@ -401,16 +409,16 @@ def file_away(out: Outcome, old: wl.Conversation | None, old_text: str | None, t
     models = list(dict.fromkeys([*wl.as_list(was.get("models")), *(m for r in mains for m in r.models)]))
     branch = next((r.branch for r in reversed(mains) if r.branch), "") if later else ""
     out.meta = {**was, **{k: v for k, v in {
-        "title": wl.redact(wl.verbatim(wl.one_line(title, 200)))[0],
+        "title": wl.verbatim(sf.brief(title, 200)),
         "session_id": out.group.session,
         "agent": sf.module(out.group.format).NAME,
         "date": max([str(was.get("date") or ""), last_day(mains)]) or out.day,
         "started": started,
         "ended": ended,
         "messages": sum(bool(m.text) for m in said),
-        "models": [wl.verbatim(m) for m in models],
+        "models": [wl.redact(wl.verbatim(m))[0] for m in models],
         "branch": wl.redact(wl.verbatim(branch))[0] or was.get("branch"),
-        "forked_from": was.get("forked_from") or next((r.forked_from for r in mains if r.forked_from), ""),
+        "forked_from": was.get("forked_from") or next((wl.redact_name(r.forked_from) for r in mains if r.forked_from), ""),
         "redactor": wl.REDACTOR_VERSION,
         "redactions": redactions(body),
         "status": was.get("status") or "extracted",

@@ -77,7 +77,8 @@ def note(line: str) -> None:
 
 def warn(subject: str, what: str) -> None:
     """'script: subject: what happened; what to do' on stderr; the run goes on and ends with exit 1."""
-    line = f"{PROGRAM}: {subject}: {what}"
+    from wiki_redact import redact  # late: nearly no run has a problem
+    line = redact(f"{PROGRAM}: {subject}: {what}")[0]      # what failed may be named after a secret
     if line in problems:      # the same file read twice is one problem
         return
     problems.append(line)

@@ -133,7 +133,7 @@ from wiki_text import (
 from wiki_tools import Completed, installed, run_tool
 
 # Redaction compiles tables and the model door needs them: both are loaded when a script first uses them.
-_LATE = {name: "wiki_redact" for name in ("redact", "redact_many", "REDACTOR_VERSION")} | {
+_LATE = {name: "wiki_redact" for name in ("redact", "redact_many", "redact_name", "REDACTOR_VERSION")} | {
     name: "wiki_model" for name in ("ask", "extractive", "Question", "Answer", "Deferred", "BACKENDS", "QUESTION_MARK",
                                     "fence", "spending")}
 
@@ -190,7 +190,7 @@ def run(main: Callable[[], int | None]) -> None:
         note(f"{wiki_disk.PROGRAM}: {error}")
         raise SystemExit(EXIT_BUSY) from None
     except WikiError as error:
-        print(f"{wiki_disk.PROGRAM}: {error}", file=sys.stderr)
+        print(_clean(f"{wiki_disk.PROGRAM}: {error}"), file=sys.stderr)
         raise SystemExit(EXIT_FAILED) from None
     except KeyboardInterrupt:
         raise SystemExit(EXIT_INTERRUPTED) from None
@@ -201,16 +201,22 @@ def run(main: Callable[[], int | None]) -> None:
         if error.errno not in _NOT_OUR_FAULT:
             _bug()
         what = f"{error.filename or wiki_disk.WIKI_DIR}: {error.strerror}; see to the disk and the rights on it, then run it again"
-        print(f"{wiki_disk.PROGRAM}: {what}", file=sys.stderr)
+        print(_clean(f"{wiki_disk.PROGRAM}: {what}"), file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)      # it may be stdout that is full: what it still holds is given up
         raise SystemExit(EXIT_FAILED) from None
     except Exception:
         _bug()
 
 
+def _clean(words: str) -> str:
+    """An error's words as cron may mail them: what failed can be named after a secret, or quote one."""
+    from wiki_redact import redact
+    return redact(words)[0]
+
+
 def _bug() -> None:
     import traceback
-    traceback.print_exc()
+    print(_clean(traceback.format_exc()), end="", file=sys.stderr)
     raise SystemExit(EXIT_BUG) from None
 
 

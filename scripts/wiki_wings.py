@@ -23,8 +23,8 @@ _HOME = re.compile(r"/(?:(?:Users|home)/[^/]+|root)/?$|[A-Za-z]:/Users/[^/]+/?$"
 
 def remote_key(url: str) -> str:
     """host/owner/repo of a git remote, without credentials, port and .git; '' for a path or what is no address."""
-    url = url.strip()
-    match = re.match(r"[a-z][a-z0-9+.-]*://(?:[^@/]*@)?([^/:]+)(?::\d+)?/(.+)", url, re.I)
+    url = wl.redact(url.strip())[0]
+    match = re.match(r"[a-z][a-z0-9+.-]*://(?:[^/]*@)?([^/:@]+)(?::\d+)?/(.+)", url, re.I)
     if not match and "://" not in url:
         match = re.match(r"(?:[^@/\s]+@)?([A-Za-z0-9][\w.-]+):(?![\\/])(.+)", url)      # the scp form; C:\ is a drive
     if not match or url.lower().startswith("file:"):
@@ -80,7 +80,7 @@ def repository_wings(repositories: Iterable[str]) -> dict[str, str]:
 
 def folder_wing(cwd: str, project: str = "") -> str:
     """A wing from a folder's path alone (it need not be on this machine), else from the agent's name for it."""
-    path = cwd.replace("\\", "/").rstrip("/")
+    path, project = wl.redact_name(cwd.replace("\\", "/").rstrip("/")), wl.redact_name(project)
     if path:
         if _HOME.fullmatch(path) or path == os.environ.get("HOME", "").rstrip("/"):
             return "home"

@@ -40,6 +40,7 @@ import orjson
 FORMATS = ("claude_code", "codex")     # modules of this package, in the order in which a strange file is offered to them
 MAX_OUTPUT_CHARACTERS = 20_000         # of one tool call, whatever the number of lines
 ARGUMENT_CHARACTERS = 500              # of a call's telling argument, which stands on one line
+SPARE_CHARACTERS = 8_000               # read beyond a cut, so that no secret is cut in two: twice the longest one
 
 # Blocks a program put around or into a person's words.
 INJECTED = re.compile(r"<(system-reminder|memex-wake-up)>.*?</\1>\s*", re.S)
@@ -218,13 +219,13 @@ class Tools:
         if call.name in self.keep:
             call.output = cut_output(own_words(text), self.max_lines)
         elif call.name in self.summarize:
-            if call.name not in _CHANGED and (said := wl.one_line(own_words(text)[:1000], 160)):
+            if call.name not in _CHANGED and (said := brief(own_words(text), 160)):
                 call.argument = f"{call.argument}: {said}" if call.argument else said
             call.given = None
         elif call.name == "TaskNotification":
             call.output = cut_output(own_words(text), self.max_lines)
         elif call.name == "AskUserQuestion" and text:
-            call.argument = wl.one_line(text.removeprefix("User has answered your questions: "), ARGUMENT_CHARACTERS)
+            call.argument = brief(text.removeprefix("User has answered your questions: "), ARGUMENT_CHARACTERS)
 
     def _argument(self, name: str, given: Any) -> str:
         if not isinstance(given, dict):
@@ -250,10 +251,24 @@ TELLING = ("file_path", "notebook_path", "path", "skill", "description", "subjec
 
 def _short(value: Any) -> str:
     if isinstance(value, str):
-        return value[:2 * ARGUMENT_CHARACTERS]
+        return cut(value, 2 * ARGUMENT_CHARACTERS)
     if isinstance(value, (list, tuple)):
-        return " ".join(_short(v) for v in value[:40])[:2 * ARGUMENT_CHARACTERS]
-    return "" if value is None else str(value)[:ARGUMENT_CHARACTERS]
+        return cut(" ".join(_short(v) for v in value[:40]), 2 * ARGUMENT_CHARACTERS)
+    return "" if value is None else cut(str(value), ARGUMENT_CHARACTERS)
+
+
+def cut(text: str, limit: int) -> str:
+    """The first `limit` characters. Secrets are taken out before the cut: half a secret is known by no rule."""
+    if len(text) <= limit:
+        return text
+    clean = wl.redact(text[:limit + SPARE_CHARACTERS])[0]
+    # What is cut off here may be a half, too; it is among the last characters.
+    return clean[:limit if len(text) <= limit + SPARE_CHARACTERS else min(limit, max(0, len(clean) - SPARE_CHARACTERS // 2))]
+
+
+def brief(text: str, limit: int) -> str:
+    """wl.one_line(), free of secrets before the cut."""
+    return wl.one_line(wl.redact(cut(text, 8 * limit))[0], limit)
 
 
 def _lines(text: Any) -> int:
@@ -261,8 +276,7 @@ def _lines(text: Any) -> int:
 
 
 def _first_line(text: Any) -> str:
-    start = text[:400].strip() if isinstance(text, str) else ""
-    return wl.one_line(start.split("\n", 1)[0], 100)
+    return brief(text[:SPARE_CHARACTERS].strip().split("\n", 1)[0], 100) if isinstance(text, str) else ""
 
 
 def _edit(given: dict) -> str:
@@ -304,7 +318,7 @@ def cut_output(text: str, max_lines: int) -> str:
     if len(kept) > MAX_OUTPUT_CHARACTERS:
         kept = kept[:kept.rfind("\n", 0, MAX_OUTPUT_CHARACTERS + 1)] if "\n" in kept[:MAX_OUTPUT_CHARACTERS + 1] else ""
     if not kept:
-        return f"{text[:MAX_OUTPUT_CHARACTERS]}\n… {len(text) - MAX_OUTPUT_CHARACTERS} more characters"
+        return f"{cut(text, MAX_OUTPUT_CHARACTERS)}\n… {len(text) - MAX_OUTPUT_CHARACTERS} more characters"
     return f"{kept}\n… {lines - kept.count(chr(10)) - 1} more lines"
 
 

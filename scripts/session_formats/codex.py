@@ -2,8 +2,6 @@
 until September 2025 the payloads stood bare, after a header without `type`."""
 from __future__ import annotations
 
-import wiki_lib as wl
-
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -248,7 +246,7 @@ class _Reader:
         name, given = _call(p, kind)
         call = self.tools.call(name, given)
         if name == "Edit" and isinstance(given, str):
-            call.argument, call.given = wl.one_line(sf.patch_summary(given), sf.ARGUMENT_CHARACTERS), None
+            call.argument, call.given = sf.brief(sf.patch_summary(given), sf.ARGUMENT_CHARACTERS), None
         self.open.calls.append(call)
         key = _text(p.get("call_id"))
         if key and kind != "web_search_call":
