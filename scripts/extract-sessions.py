@@ -481,8 +481,10 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
         done = {id(edit) for edit in wiki.apply(edits)}
         if not dry:
             run.forget({e.path for e in edits if id(e) not in done and wiki.text(e.path) != e.text}, outcomes)
-        # Pages first, then the memory of them: a crash in between repeats work and loses none.
+        # Pages first, then the memory of them: a crash in between repeats work and loses none. A power cut, too: session files
+        # vanish, and one that counts as read while its transcript was not yet on the disk would be lost.
         if not dry and (batch or save):
+            wl.reach_the_disk(wiki.root / e.path for e in edits if id(e) in done)
             if run.wings.new:
                 wiki.save_state(WINGS_STATE, run.wings.memory())
             save_state(wiki, run.state)

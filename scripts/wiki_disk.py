@@ -45,6 +45,7 @@ CHECKOUT = SCRIPTS.parent
 WIKI_DIR = Path(os.environ.get("WIKI_DIR") or CHECKOUT).absolute()
 STAGING_DIR, ARCHIVE_DIR = WIKI_DIR / "staging", WIKI_DIR / "archive"
 LOCK_WAIT_SECONDS = 10                   # how long a write waits for another writer before it gives up
+SYNC_EACH = 32                           # files synced one by one; more of them by one sync of the whole machine
 DRY_RUN = False                          # set by the script layer from --dry-run; apply and commit then only print
 
 PROGRAM = Path(sys.argv[0]).name or "memex"
@@ -151,13 +152,31 @@ def atomic_write(path: Path, text: str, durable: bool = False) -> None:
             written = out.write(data)
             while written < len(data):
                 written += out.write(data[written:])
-            if durable:
+            if durable:      # before it takes the old one's place: after a power cut there is the one or the other
                 os.fsync(out.fileno())
         os.replace(temp, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temp)
         raise
+
+
+def reach_the_disk(paths: Iterable[Path | str]) -> None:
+    """Return when these files, and the folders that name them, would survive a power cut: to be called before anything is
+    written that relies on them. Each is synced by itself, many by one sync of all that waits."""
+    files = [os.fspath(p) for p in paths]
+    folders = {os.path.dirname(p) for p in files}
+    folders |= {os.path.dirname(f) for f in folders}      # the folders themselves may be new
+    if len(files) > SYNC_EACH and sys.platform == "linux":
+        os.sync()
+        return
+    for path in (*files, *sorted(folders)):
+        with contextlib.suppress(FileNotFoundError):      # moved away meanwhile by a person: not ours to keep
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 @contextlib.contextmanager
@@ -419,7 +438,8 @@ class Wiki:
         if expect is not None and self._hash_now(source, expect) != expect:
             raise Stale("changed since it was read; left alone, the next run sees it anew")
         if isinstance(edit, Write):
-            atomic_write(path, edit.content)
+            # What takes the place of something that was read, words of a person or of a session, must be there in whole.
+            atomic_write(path, edit.content, durable=bool(expect))
         elif isinstance(edit, Move):
             goal = self.resolve(edit.page.path)
             if goal.exists() and edit.page.path != edit.source:

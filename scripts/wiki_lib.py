@@ -74,6 +74,7 @@ from wiki_disk import (
     note,
     now,
     problems,
+    reach_the_disk,
     run_lock,
     say,
     seams,
