@@ -484,6 +484,7 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
         # Pages first, then the memory of them: a crash in between repeats work and loses none. A power cut, too: session files
         # vanish, and one that counts as read while its transcript was not yet on the disk would be lost.
         if not dry and (batch or save):
+            wiki.apply(run.report(), quiet=True)      # a file that counts as read is not complained of again
             wl.reach_the_disk(wiki.root / e.path for e in edits if id(e) in done)
             if run.wings.new:
                 wiki.save_state(WINGS_STATE, run.wings.memory())
