@@ -1,4 +1,5 @@
-"""wiki-maintain.sh killed at any moment, with all that it started: the next run leaves the wiki as if nothing had happened."""
+"""Killed at any moment, with all that it started: the next run leaves the wiki as if nothing had happened. wiki-maintain.sh at
+random moments; extract-sessions.py, which must not lose what will be gone in a month, before each thing it does to the disk."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import scenes
 from conftest import CHECKOUT, SCRIPTS, Home, make_home
 
 MOMENTS = 8
@@ -85,3 +87,71 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(home, undisturbed, s
     assert sorted(after) == sorted(tree)
     assert [path for path in tree if after[path] != tree[path]] == []
     assert finish(home) == (0, "") and content(home.wiki) == tree
+
+
+# ---------------------------------------------------------------- extraction, before each thing that it does to the disk
+
+POINTS = {"first": 26, "grown": 14}                             # spread over the run; marked `real`: each of them
+EVERY = {"first": 125, "grown": 60}                             # at least as many as there are
+INSIDE = [(n, ms) for n in (1, 8, 10) for ms in (1, 3)]         # within git init, add and commit
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    base = tmp_path_factory.mktemp("scenes")
+    return lambda name: scenes.made(name, base)
+
+
+def finished(home: Home, scene: scenes.Scene, again: bool = True) -> None:
+    """The next run leaves the tree of an undisturbed one; the one after it has nothing to do."""
+    done = scene.run(home)
+    assert done.returncode == 0 and "Traceback" not in done.stderr and scene.wrongs(home) == []
+    if again:
+        tree = scenes.content(home.wiki)
+        done = scene.run(home)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "") and scenes.content(home.wiki) == tree
+
+
+def killed_at(home: Home, scene: scenes.Scene, number: int) -> None:
+    scene.set(home)
+    assert scene.run(home, "kill", number).returncode == -signal.SIGKILL, scene.events[number - 1]
+    finished(home, scene, again=number % 4 == 0)
+
+
+@pytest.mark.parametrize(("name", "point"), [(name, p) for name, points in POINTS.items() for p in range(points)])
+def test_extraction_killed_anywhere_is_finished_by_the_next_run(home, scene, name, point):
+    """M5 M18"""
+    here = scene(name)
+    killed_at(home, here, 1 + point * len(here.events) // POINTS[name])
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("name", "number"), [(name, n + 1) for name, points in EVERY.items() for n in range(points)])
+def test_extraction_killed_before_each_thing_it_does_is_finished_by_the_next_run(home, scene, name, number):
+    here = scene(name)
+    assert len(here.events) <= EVERY[name]
+    if number > len(here.events):
+        pytest.skip(f"the run does {len(here.events)} things")
+    killed_at(home, here, number)
+
+
+@pytest.mark.parametrize(("program", "ms"), INSIDE)
+def test_a_wiki_whose_making_was_killed_within_git_is_made_to_the_end(home, scene, program, ms):
+    here = scene("first")
+    done = here.run(home, "inside", program, MEMEX_ONLY="^start git", MEMEX_DELAY=str(ms / 1000))
+    assert done.returncode == -signal.SIGKILL
+    finished(home, here, again=False)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("seed", range(60))
+def test_extraction_killed_at_any_moment_is_finished_by_the_next_run(home, scene, seed):
+    """With all that it started, whatever it is doing; a third of them twice in a row."""
+    here, dice = scene(("first", "grown")[seed % 2]), random.Random(seed)
+    here.set(home)
+    for _ in range(dice.choice((1, 1, 2))):
+        process = subprocess.Popen(here.argv(), env=here.environ(home), stdin=subprocess.DEVNULL, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        time.sleep(dice.uniform(0.04, 0.25))
+        kill(process)
+    finished(home, here)
