@@ -29,7 +29,20 @@ from typing import Any
 
 import orjson
 import session_formats as sf
-from session_transcripts import File, Group, Outcome, Setting, part_path, read_safely
+import session_lineage as lineage
+import session_marks
+from session_transcripts import (
+    File,
+    Group,
+    Outcome,
+    Setting,
+    kin_of,
+    part_path,
+    read_safely,
+    read_transcript,
+    refiled,
+    standing,
+)
 from wiki_wings import STATE as WINGS_STATE
 from wiki_wings import Wings, matches
 
@@ -160,6 +173,8 @@ def plan(sources: Sequence[sf.Source], state: dict[str, dict], force: bool, left
             continue
         if not entry:      # what the state says of an id is clean already
             owner = replace(owner, session=wl.redact_name(owner.session), agent=wl.redact_name(owner.agent))
+        if not entry:      # what the state says of an id is clean already
+            owner = replace(owner, session=wl.redact_name(owner.session), agent=wl.redact_name(owner.agent))
         files.append(File(source, owner.session, owner.agent, reason or "new", entry))
         stand_ins |= {source.path} if owner.stands_in else set()
         if not owner.agent and not entry:
@@ -265,6 +280,7 @@ class Run:
     mended: set[str] = field(default_factory=set)                # paths read without trouble
     failures: int = 0
     taken: set[str] = field(default_factory=set)                 # names given to transcripts in this run
+    state_was_lost: bool = False                                 # or there never was one
 
     @functools.cached_property
     def machine(self) -> str:
@@ -282,7 +298,7 @@ class Run:
                 or any(matches(cwd, p) or p == wing for p in self.exclude)
                 or not self.headless and "entrypoint" in known)
 
-    def edits(self, outcomes: list[Outcome]) -> Iterable[wl.Write]:
+    def edits(self, outcomes: list[Outcome]) -> Iterable[wl.Edit]:
         """The transcripts to write; notes the failures and fills in the state."""
         self.wings.learn(o.cwd for o in outcomes if not o.path and o.cwd)
         for out in outcomes:
@@ -296,10 +312,67 @@ class Run:
                     out.verdict = "own" if out.verdict == "own" else "left out"
             self.tally[out.verdict] += 1
             self.note_trouble(out)
-            if out.verdict == "transcript":
-                yield from self.writes(out, wing)
+            out.meta["wing"] = wing
+        talks = [out for out in outcomes if out.verdict == "transcript"]
+        for out in (*talks, *self.fold_forks(talks)):
+            yield from self.writes(out, out.meta["wing"])
 
-    def writes(self, out: Outcome, wing: str) -> Iterable[wl.Write]:
+    def fold_forks(self, outs: list[Outcome]) -> list[Outcome]:
+        """Take out of every fork what the session it came from holds; returns the transcripts to be written anew for that,
+        beside those that were read."""
+        here = {out.group.session: out for out in outs}
+        paths = {e["session"]: e["path"] for e in self.state.values() if "path" in e and not e.get("agent")}
+        kin = self.kin([e for out in outs for e in out.entries.values()])
+        find = functools.cache(lambda session: paths.get(session) or self.find_transcript(session))
+        parent = lineage.parents(kin, lambda session: session in here or bool(find(session)))
+        forks = lineage.descendants(here, parent)
+        read: dict[str, wl.Transcript] = {}
+
+        def transcript(session: str) -> wl.Transcript:
+            if session not in read:
+                out = here.get(session)
+                read[session] = wl.parse_transcript("\n".join(out.parts)) if out else read_transcript(self.wiki, find(session))
+            return read[session]
+
+        by_id8 = {wl.id8(k.session): k.session for k in kin}
+        whole = {}
+        for session in forks:      # all of them before the first is folded: one may hold what another one refers to
+            owners = {m.parent for m in transcript(session).messages if isinstance(m, wl.Shared)}
+            lines = {o: [transcript(by_id8[o]).said] for o in owners if o in by_id8}
+            whole[session] = lineage.unfolded(transcript(session), lines)
+        more = []
+        for session in forks:
+            was = transcript(session)
+            read[session] = slim = lineage.folded(
+                whole[session], [(s, transcript(s)) for s in lineage.ancestors(session, parent)])
+            out = here.get(session) or standing(self.wiki, find(session), session)
+            shares = any(isinstance(m, wl.Shared) for m in slim.messages)
+            if slim != was or shares and out.meta.get("forked_from") != parent[session]:
+                refiled(out, slim)
+                out.meta |= {"forked_from": parent[session]} if shares else {}
+                more += [] if session in here else [out]
+        return more
+
+    def kin(self, fresh: Iterable[dict]) -> list[lineage.Kin]:
+        """What is known of where each session came from."""
+        found: dict[str, lineage.Kin] = {k.session: k for k in self.kin_on_disk}
+        for entry in (*self.state.values(), *fresh):
+            if ("first" in entry or "from" in entry) and not entry.get("agent"):
+                found[entry["session"]] = lineage.Kin(entry["session"], entry.get("first", ""), entry.get("from", ""))
+        return list(found.values())
+
+    @functools.cached_property
+    def kin_on_disk(self) -> list[lineage.Kin]:
+        """The same from the transcripts, where the state was lost: their session files may be gone by now."""
+        paths = [p for ps in self.setting.paths().values() for p in ps] if self.state_was_lost else []
+        return [k for p in paths if (k := kin_of(self.wiki, p))]
+
+    def find_transcript(self, session: str) -> str:
+        """The path of a session's transcript that the state does not know: of another machine's mining; '' for none."""
+        return next((p for p in self.setting.paths().get(wl.id8(session), ())
+                     if (k := kin_of(self.wiki, p)) and k.session == session), "")
+
+    def writes(self, out: Outcome, wing: str) -> Iterable[wl.Edit]:
         """The edits that put a transcript's files on disk."""
         path = out.path or self.free_path(wl.conversation_path(wing, out.day, out.first_prompt, out.group.session), out)
         meta = {**out.meta, "wing": wing, "machine": out.meta.get("machine") or self.machine}
@@ -311,6 +384,10 @@ class Run:
         brief = {k: meta[k] for k in ("title", "session_id", "agent", "wing", "date", "machine") if k in meta}
         for number, part in enumerate(out.parts[1:], 2):
             yield wl.Write(path=part_path(path, number), text=wl.render_conversation(brief, "", part), why=f"part {number}")
+        number = len(out.parts) + 1
+        while out.path and os.path.exists(os.path.join(self.wiki.root, rest := part_path(path, number))):
+            yield wl.Remove(rest, "the transcript is shorter now")
+            number += 1
 
     def free_path(self, path: str, out: Outcome) -> str:
         """The path, with four digits more of the session's id where another session has it."""
@@ -437,6 +514,9 @@ def options() -> Any:
 def main() -> int:
     args = options()
     wl.dry_run(args.dry_run)
+    if os.environ.get(wl.QUESTION_VARIABLE):      # a hook or an agent started it there; it would ask, and be mined, without end
+        print("extract-sessions.py: inside a model call of this wiki's own; nothing was mined", file=sys.stderr)
+        return 0
     with wl.run_lock():
         return extract(args)
 
@@ -480,7 +560,8 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
         edits = list(run.edits(outcomes))
         done = {id(edit) for edit in wiki.apply(edits)}
         if not dry:
-            run.forget({e.path for e in edits if id(e) not in done and wiki.text(e.path) != e.text}, outcomes)
+            run.forget({e.path for e in edits if id(e) not in done and isinstance(e, wl.Write) and wiki.text(e.path) != e.text},
+                       outcomes)
         # Pages first, then the memory of them: a crash in between repeats work and loses none. A power cut, too: session files
         # vanish, and one that counts as read while its transcript was not yet on the disk would be lost.
         if not dry and (batch or save):
@@ -498,9 +579,11 @@ def begin(wiki: wl.Wiki, project: str, settings: dict[str, Any]) -> Run:
     tools = sf.Tools(frozenset(seams["KEEP_FULL_OUTPUT_TOOLS"] or ()), frozenset(seams["SUMMARIZE_TOOLS"] or ()),
                      int(seams["MAX_BASH_OUTPUT_LINES"]))
     wings = Wings(seams["PROJECT_MAP"] or {}, wiki.state(WINGS_STATE))
-    setting = Setting(wiki, tools, str(wl.cache_dir()), functools.cache(lambda: known_transcripts(wiki)))
-    return Run(wiki, load_state(wiki), wings, setting, project, tuple(wl.as_list(settings.get("exclude"))),
-               settings.get("mine_headless") is not False)
+    state = load_state(wiki)
+    setting = Setting(wiki, tools, str(wl.cache_dir()), functools.cache(lambda: known_transcripts(wiki)),
+                      functools.cache(lambda: session_marks.ledgered(wiki) | {e["session"] for e in state.values() if e.get("own")}))
+    return Run(wiki, state, wings, setting, project, tuple(wl.as_list(settings.get("exclude"))),
+               settings.get("mine_headless") is not False, state_was_lost=not state)
 
 
 def tell(run: Run, seen: int, waiting: int) -> None:

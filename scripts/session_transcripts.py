@@ -17,8 +17,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import session_formats as sf
+import session_lineage
+import session_marks
 
 PART_CHARACTERS = 10_000_000     # of a transcript; then it continues in -<id8>.2.md
+HEAD_CHARACTERS = 100_000        # of a transcript's file, enough for its first message's heading
 CONTROLS = bytes(b for b in range(32) if b not in b"\t\n")      # with lone surrogates, what wl.verbatim() changes
 
 
@@ -55,6 +58,7 @@ class Setting:
     tools: sf.Tools
     cache: str
     paths: Callable[[], dict[str, list[str]]]      # id8 of a session -> transcripts that may be its own
+    ours: Callable[[], frozenset[str]] = frozenset      # ids of sessions that our own model calls are known to have left
 
 
 @dataclass
@@ -119,7 +123,7 @@ def read_group(group: Group, setting: Setting, all_read: bool = False) -> Outcom
     out = Outcome(group)
     old_text = find_transcript(group, setting, out)
     old = wl.parse_conversation(out.path, old_text) if old_text is not None else None
-    before = wl.parse_transcript(whole_text(setting.wiki, old)) if old else wl.Transcript()
+    before = unfolded(wl.parse_transcript(whole_text(setting.wiki, old)), setting) if old else wl.Transcript()
     readings: list[tuple[File, sf.Reading]] = []
     for file in group.files:
         whole = all_read or old is None or (not file.agent and not group.alone)
@@ -136,6 +140,7 @@ def read_group(group: Group, setting: Setting, all_read: bool = False) -> Outcom
         if not file.agent or len(group.files) == 1:
             out.reason = reason
     judge(out, readings, setting)
+    note_kin(out, readings)
     if out.verdict == "transcript":
         new = transcript_of(group, readings, before)
         if not all_read and wl.in_doubt(before, new):      # two ids that end alike: only the whole file tells which is which
@@ -148,6 +153,19 @@ def read_group(group: Group, setting: Setting, all_read: bool = False) -> Outcom
         file_away(out, old, old_text, whole_thing, readings)
         out.summary_block = cited_anew(out.summary_block, renamed)
     return out
+
+
+def note_kin(out: Outcome, readings: list[tuple[File, sf.Reading]]) -> None:
+    """Remember of a session's files what tells where it came from."""
+    for file, reading in readings:
+        if not file.agent:
+            first = next((d.id for d in reading.main if d.id), "") if not reading.start else ""
+            first = wl.id8(first) if _UUID.fullmatch(first) else file.entry.get("first", "") if reading.start else ""
+            named = wl.redact_name(reading.forked_from) or (file.entry.get("from", "") if reading.start else "")
+            out.entries[file.source.path] |= {k: v for k, v in (("first", first), ("from", named)) if v}
+
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def read_safely(group: Group, setting: Setting) -> Outcome:
@@ -184,6 +202,49 @@ def whole_text(wiki: wl.Wiki, first: wl.Conversation) -> str:
     return "\n".join(texts)
 
 
+def unfolded(transcript: wl.Transcript, setting: Setting) -> wl.Transcript:
+    """A fork's transcript with the messages that stand in other ones, as far as those are there."""
+    owners = {m.parent for m in transcript.messages if isinstance(m, wl.Shared)}
+    if not owners:
+        return transcript
+    lines = {owner: [read_transcript(setting.wiki, path).said for path in setting.paths().get(owner[-8:], ())] for owner in owners}
+    return session_lineage.unfolded(transcript, lines)
+
+
+def read_transcript(wiki: wl.Wiki, path: str) -> wl.Transcript:
+    """What all files of a transcript hold; an empty one where there is none."""
+    text = wiki.text(path)
+    return wl.parse_transcript(whole_text(wiki, wl.parse_conversation(path, text))) if text is not None else wl.Transcript()
+
+
+def standing(wiki: wl.Wiki, path: str, session: str) -> Outcome:
+    """A transcript as it stands, as an Outcome that would write it so."""
+    text = wiki.text(path) or ""
+    known = wl.parse_conversation(path, text)
+    return Outcome(Group("", session, (), path), "transcript", "shares its beginning", path, wl.sha(text), dict(known.meta),
+                   summary_block_of(text), cut_in_parts(whole_text(wiki, known)))
+
+
+def kin_of(wiki: wl.Wiki, path: str) -> session_lineage.Kin | None:
+    """What a transcript's file tells of where its session came from; None for what is no transcript."""
+    with open(wiki.root / path, encoding="utf-8", errors="replace") as file:
+        head = file.read(HEAD_CHARACTERS)
+    meta, _, rest = head.partition("\n## Transcript\n")
+    session = re.search(r"^session_id: (.+)$", meta, re.M)
+    named = re.search(r"^forked_from: (.+)$", meta, re.M)
+    first = re.search(r"(?:^### (?:User|Assistant) · .*#|^shared with [0-9a-f]+: #)([0-9a-f]{8,12})\b", rest, re.M)
+    return session_lineage.Kin(session[1].strip("'\""), first[1][-8:] if first else "",
+                               named[1].strip("'\"") if named else "") if session else None
+
+
+def refiled(out: Outcome, transcript: wl.Transcript) -> None:
+    """Fill in anew what follows from the messages, where they are others than those that were read."""
+    body = wl.render_transcript(transcript)
+    out.parts = cut_in_parts(body)
+    out.meta["messages"] = sum(bool(m.text) for m in transcript.said)
+    out.meta = {k: v for k, v in out.meta.items() if k != "redactions"} | ({"redactions": r} if (r := redactions(body)) else {})
+
+
 def cut_in_parts(body: str) -> list[str]:
     """A rendered transcript in parts of about PART_CHARACTERS, cut before a message; joined by a newline they are it again."""
     parts = []
@@ -208,8 +269,9 @@ def judge(out: Outcome, readings: list[tuple[File, sf.Reading]], setting: Settin
     mains = [r for f, r in readings if not f.agent]
     for reading in mains or [r for _, r in readings]:
         out.cwd, out.entrypoint = out.cwd or reading.cwd, out.entrypoint or reading.entrypoint
-    first = next((d.text for r in mains for d in r.main if d.role == "user"), "")
-    if out.cwd and (out.cwd + "/").startswith(setting.cache + "/") or wl.QUESTION_MARK in first:
+    first = [next((d.text for d in r.main if d.role == "user"), "") for r in mains if not r.start]
+    sessions = [out.group.session, *(r.forked_from for r in mains)]
+    if session_marks.mark_of(sessions, out.cwd, first, setting.ours, setting.cache):
         out.verdict = "own"
     elif out.path or any(r.main for r in mains):
         out.verdict = "transcript"
@@ -424,9 +486,14 @@ def file_away(out: Outcome, old: wl.Conversation | None, old_text: str | None, t
         "status": was.get("status") or "extracted",
     }.items() if v or k == "messages"}}
     if old is not None and old_text is not None:
-        parts = wl.split_frontmatter(old_text)
-        head = (parts[1] if parts else old_text).partition("\n## Transcript\n")[0]
-        out.summary_block = head.partition("\n")[2] if head.startswith("# ") else head
+        out.summary_block = summary_block_of(old_text)
+
+
+def summary_block_of(text: str) -> str:
+    """What stands between the title and the transcript: the summariser's."""
+    parts = wl.split_frontmatter(text)
+    head = (parts[1] if parts else text).partition("\n## Transcript\n")[0]
+    return head.partition("\n")[2] if head.startswith("# ") else head
 
 
 # A quick yes to nearly every time: days up to 28 exist in every month; the others are looked at.

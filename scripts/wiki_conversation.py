@@ -363,7 +363,8 @@ def told_apart(old: Transcript, new: Transcript) -> tuple[Transcript, Transcript
             return replace(m, id=as_in(long[0], m))
         twelve = id8(m.id, 12)
         hidden = (was := known.get(twelve[-8:])) is not None and not same_message(was, m)
-        return replace(m, id=twelve) if hidden or any(o.id == twelve for o in long[0].get(twelve[-8:], ())) else m
+        two = len(names[1][m.id]) == 12 or any(o.id == twelve for o in long[0].get(twelve[-8:], ()))
+        return replace(m, id=twelve) if hidden or two else m
 
     return old.with_messages(of_old), new.with_messages(of_new), renamed
 

@@ -114,7 +114,8 @@ class _Reader:
         self.chain: dict[str, str] = {}                  # record id -> agent id, for inline sidechains
         self.queued: dict[str, list[sf.Draft]] = {}      # what was queued and not yet delivered, by its words
         self.summaries: dict[str, str] = {}              # leafUuid -> title
-        self.first_session = self.branch = ""
+        self.came_from = self.branch = ""
+        self.own_began = False                           # a record of this session itself was seen
         self.known = False                               # all facts that the first record to name them settles
         self.line_at, self.first_on_line = -1, True      # a record glued behind another is no place to start again
         self.handlers = {
@@ -148,10 +149,16 @@ class _Reader:
             reading.first_time = at
         if not reading.entrypoint and isinstance(entry := r.get("entrypoint"), str):
             reading.entrypoint = entry
-        if not self.first_session and isinstance(said := r.get("sessionId"), str):
-            self.first_session = said
+        if isinstance(said := r.get("sessionId"), str):
+            if said != self.session:      # records of the sessions it was resumed from come first, the nearest one's last
+                self.came_from = said
+            else:
+                self.own_began = True
+                fork = r.get("forkedFrom")
+                if isinstance(fork, dict) and isinstance(fork.get("sessionId"), str):
+                    self.came_from = fork["sessionId"]
         # Before 2.1.78 no record names an entrypoint: the first thousand will do.
-        self.known = bool(reading.cwd and reading.first_time and self.first_session) and (
+        self.known = bool(reading.cwd and reading.first_time and self.own_began) and (
             bool(reading.entrypoint) or len(self.drafts) > 1000)
 
     def titled(self, r: dict, _at: int) -> None:
@@ -367,8 +374,8 @@ class _Reader:
             for leaf, title in self.summaries.items():       # most summaries are of other sessions
                 if _is_a_record(leaf.encode("utf-8", "replace"), data):
                     reading.title = title
-        if not self.start and not self.agent and self.first_session != self.session and _UUID.fullmatch(self.session):
-            reading.forked_from = self.first_session      # the records of the session it was resumed from come first
+        if not self.start and not self.agent and self.came_from and _UUID.fullmatch(self.session):
+            reading.forked_from = self.came_from
 
 
 def _is_a_record(ident: bytes, data: bytes) -> bool:

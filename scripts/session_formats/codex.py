@@ -153,7 +153,8 @@ class _Reader:
         self.metas += 1
         own = _text(meta.get("id"))
         if self.metas > 1 and own != self.own:             # a subagent's second line: its parent's, then the copied history
-            self.copied_until = _seconds(at) + COPY_SECONDS if at else 0.0
+            if self.agent:                                 # a fork's copy stands until its parent's transcript is seen to hold it
+                self.copied_until = _seconds(at) + COPY_SECONDS if at else 0.0
             return
         self.own, reading = own, self.reading
         reading.cwd = reading.cwd or _text(meta.get("cwd"))
