@@ -581,7 +581,7 @@ def begin(wiki: wl.Wiki, project: str, settings: dict[str, Any]) -> Run:
     wings = Wings(seams["PROJECT_MAP"] or {}, wiki.state(WINGS_STATE))
     state = load_state(wiki)
     setting = Setting(wiki, tools, str(wl.cache_dir()), functools.cache(lambda: known_transcripts(wiki)),
-                      functools.cache(lambda: session_marks.ledgered(wiki) | {e["session"] for e in state.values() if e.get("own")}))
+                      functools.cache(lambda: session_marks.known(wiki, state)))
     return Run(wiki, state, wings, setting, project, tuple(wl.as_list(settings.get("exclude"))),
                settings.get("mine_headless") is not False, state_was_lost=not state)
 

@@ -13,6 +13,8 @@ import json
 import re
 from pathlib import Path
 
+import session_marks
+
 REVIEW_COMMAND = "scripts/wiki-staging.py --list"
 OVERDUE_DAYS = 2          # a nightly run that has not been seen for longer is overdue
 
@@ -45,8 +47,8 @@ def costs(wiki: wl.Wiki) -> dict[str, float]:
 
 
 def own_sessions(wiki: wl.Wiki) -> int:
-    """Conversations that hold a prompt of our own: must be 0."""
-    return sum(wl.QUESTION_MARK in (wiki.text(p) or "") for p in wiki.files("conversations"))
+    """Sessions that our own model calls left behind: refused by the miner or, worse, mined. Must be 0."""
+    return len(session_marks.refused(wiki) | session_marks.own_transcripts(wiki))
 
 
 def status(wiki: wl.Wiki) -> dict:
@@ -114,7 +116,8 @@ def person(found: dict) -> str:
     if c["staged"]:
         lines.append(f"  review: {REVIEW_COMMAND}")
     if found["own_sessions_seen"]:
-        lines.append(f"  {found['own_sessions_seen']} conversations are our own model calls; they must not be there")
+        lines.append(f"  {number(found['own_sessions_seen'], 'session')} of our own model calls seen; there should be none: "
+                     "does an old claude keep them?")
     return "\n".join(lines + [f"  ! {alert}" for alert in found["alerts"]])
 
 

@@ -136,7 +136,7 @@ from wiki_tools import Completed, installed, run_tool
 # Redaction compiles tables and the model door needs them: both are loaded when a script first uses them.
 _LATE = {name: "wiki_redact" for name in ("redact", "redact_many", "redact_name", "REDACTOR_VERSION")} | {
     name: "wiki_model" for name in ("ask", "extractive", "Question", "Answer", "Deferred", "BACKENDS", "QUESTION_MARK",
-                                    "fence", "spending")}
+                                    "QUESTION_FOLDER", "QUESTION_VARIABLE", "SESSION_PREFIX", "fence", "spending")}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import session_formats as sf
 import sessions
+import wiki_model
 
 extract = importlib.import_module("extract-sessions")
 filing = importlib.import_module("session_transcripts")
@@ -319,7 +320,7 @@ def test_our_own_model_calls_are_never_mined_and_strangers_are(home, mine):
     ours = sessions.Claude(home.claude, seed="o")
     ours.cwd = str(home.cache / "memex" / "claude")
     ours.user("Summarise this").assistant("{}").write()
-    marked = sessions.Claude(home.claude, seed="m").user(f"{wl.QUESTION_MARK}\nSummarise").assistant("{}")
+    marked = sessions.Claude(home.claude, seed="m").user(wiki_model.marked("Summarise")).assistant("{}")
     marked.write()
     stranger = sessions.Claude(home.claude, seed="s", entrypoint="sdk-cli").user("Hello", promptSource="sdk").assistant("Hi")
     stranger.write()

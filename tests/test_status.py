@@ -6,6 +6,7 @@ import wiki_lib as wl
 import json
 
 import pytest
+import wiki_model
 
 TRANSCRIPT = "### User · 2026-04-12 09:13 · #a1b2c3d4\n{}\n"
 
@@ -46,7 +47,7 @@ def test_a_session_of_our_own_model_calls_is_seen(wiki, run_script):
     """M9: the count must be 0, and is not where one slipped in."""
     conversation(wiki)
     assert status(run_script)["own_sessions_seen"] == 0
-    conversation(wiki, "web", f"{wl.QUESTION_MARK}\nsummarise")
+    conversation(wiki, "web", wiki_model.marked("summarise"))
     assert status(run_script)["own_sessions_seen"] == 1
 
 

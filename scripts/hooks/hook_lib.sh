@@ -12,6 +12,13 @@ esac
 
 hook_warn() { printf '%s: %s\n' "$hook_name" "$1" >&2; }
 
+# Inside a model call that this wiki made itself a hook has nothing to say and nothing to note: it would feed on itself.
+if [ -n "${MEMEX_QUESTION:-}" ]; then
+  [ -t 0 ] || cat >/dev/null
+  hook_warn "inside a model call of this wiki's own; nothing said, nothing noted"
+  exit 0
+fi
+
 hook_paused() { grep -qs '^paused:[[:space:]]*true' "$wiki/wiki.yaml"; }
 
 # What the agent says about its session: one JSON object. Bytes that are not UTF-8 are dropped, so that whatever is
