@@ -246,11 +246,10 @@ def test_real_session_files_of_our_calls_are_refused_for_each_mark_alone_and_a_s
         records = [json.loads(line) for line in stranger.read_text().splitlines()]
         assert {r.get("entrypoint") for r in records if r["type"] in ("user", "assistant")} == {"sdk-cli"}
         ledgered = asked(home, claude_cli, api, prompt="And this one?")
-        asked(home, claude_cli, api, prompt=wiki_model.marked("The conversation"))
+        marked = asked(home, claude_cli, api, prompt=wiki_model.marked("The conversation"))
+        asked(home, claude_cli, api, prompt="Go on", fork=marked.stem)
         asked(home, claude_cli, api, cwd=str(home.cache / "memex" / wl.QUESTION_FOLDER))
-        ident = wiki_model.new_session_id()
-        asked(home, claude_cli, api, session=ident)
-        asked(home, claude_cli, api, prompt="Go on", fork=ident)
+        asked(home, claude_cli, api, session=wiki_model.new_session_id())
         ledger(home, ledgered.stem)
     assert list(mined()) == [stranger.stem]
 
