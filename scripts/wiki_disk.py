@@ -212,6 +212,7 @@ def run_lock() -> Iterator[None]:
             del os.environ["MEMEX_RUN"]
 
 
+_FOR_ALL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)      # not of one file: of the disk, the process
 _TEMP = re.compile(r"\..+?(?:\.(\d+))?\.tmp$")
 
 
@@ -412,7 +413,7 @@ class Wiki:
                 try:
                     self._carry_out(edit)
                 except OSError as error:
-                    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):      # the next one would fare no better
+                    if error.errno in _FOR_ALL:      # the next one would fare no better
                         raise WikiError(f"{target_of(edit)}: {error.strerror}; see to the disk, then run it again") from error
                     warn(target_of(edit), f"{error.strerror or error}; nothing was changed there")
                     continue

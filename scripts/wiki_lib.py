@@ -151,7 +151,7 @@ def __getattr__(name: str) -> Any:
 
 # A disk that is full, broken or not to be written, a folder where a file belongs; too many files or too little memory.
 _NOT_OUR_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
-                  errno.ENOMEM, errno.ESTALE, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+                  errno.ENOMEM, errno.ESTALE, errno.EFBIG, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 EXIT_FAILED, EXIT_USAGE, EXIT_BUG, EXIT_BUSY, EXIT_INTERRUPTED = 1, 2, 3, 75, 130
 
 
