@@ -97,7 +97,8 @@ def read_file(file: File, session: str, tools: sf.Tools, whole: bool) -> tuple[s
             reason, seen, offset = "rewritten", 0, 0
         elif file.reason == "grown" and not whole:
             start, memory = int(entry.get("restart") or 0), entry.get("memory") or {}
-    reading = sf.module(file.source.format).parse(data, start, session, file.agent, tools, memory)
+    format = sf.module(file.source.format)
+    reading = format.parse(data, start, session, file.agent, tools, {**memory, "read_to": offset if start else 0})
     seen = digest_of(view[offset:reading.end], seen) if reading.end >= offset else digest_of(view[:reading.end])
     new = {"size": file.source.size, "mtime": file.source.mtime, "offset": reading.end, "digest": f"{seen:08x}",
            "session": session}
@@ -108,7 +109,22 @@ def read_file(file: File, session: str, tools: sf.Tools, whole: bool) -> tuple[s
         new |= {"restart": reading.restart, "before": base + reading.before}
     if reading.memory or memory:
         new["memory"] = reading.memory or memory
+    for what in (f"place: {format.place(file.source.path)}", *(["shape: rewritten"] if reason == "rewritten" else [])):
+        if not format.knows(what):
+            reading.odd(what)
+    new |= counted(reading, entry if start else {})
     return reading, new, reason
+
+
+def counted(reading: sf.Reading, before: dict) -> dict[str, Any]:
+    """What the state keeps of the kinds of record there were, with what it kept before: {"records": {version: n}} and, where
+    there was anything that no table knows, {"strange": {version: {name: n}}}."""
+    records, strange = Counter(before.get("records") or {}), {v: Counter(n) for v, n in (before.get("strange") or {}).items()}
+    records.update(reading.records)
+    for version, names in reading.strange.items():
+        strange.setdefault(version, Counter()).update({clean_word(name): n for name, n in names.items()})
+    kept = {clean_word(version)[:40]: n for version, n in records.items()}
+    return {"records": kept} | ({"strange": {clean_word(v)[:40]: dict(n) for v, n in strange.items()}} if strange else {})
 
 
 def digest_of(data: memoryview, seen: int = 0) -> int:
@@ -146,7 +162,7 @@ def read_group(group: Group, setting: Setting, all_read: bool = False) -> Outcom
         if not all_read and wl.in_doubt(before, new):      # two ids that end alike: only the whole file tells which is which
             return read_group(group, setting, all_read=True)
         before, new, renamed = wl.told_apart(before, new)
-        whole_thing = settled(wl.merge_transcripts(before, new) if old else new, group.session)
+        whole_thing = settled(wl.merge_transcripts(before, new) if old else new, group)
         if not whole_thing.messages:
             out.verdict = "empty" if not whole_thing.agents else "nothing"
             return out
@@ -389,11 +405,12 @@ def ids_by_words(drafts: list[sf.Draft], session: str, known: Sequence[wl.Messag
     named = {wl.short(d.id)[-8:] for d in drafts if d.id}
     standing: dict[tuple[str, str], list[str]] = {}
     for m in known[start:]:
-        if isinstance(m, wl.Message) and wl.short(m.id)[-8:] not in named:
+        if isinstance(m, wl.Message) and wl.short(m.id)[-8:] not in named and (
+                wl.id8(sf.queued_id(session, m.text, m.time)) != m.id[-8:]):
             standing.setdefault((m.role, sf.normalised(m.text)), []).append(m.id)
     idents = []
     for d in drafts:
-        ident = d.id
+        ident = sf.queued_id(session, d.text, shown_time(d.at)) if d.queued else d.id
         if not ident:
             key = (d.role, sf.normalised(d.text))
             there = standing.get(key)
@@ -414,25 +431,9 @@ def shown_time(at: str) -> str:
     return f"{at[:10]} {at[11:16]}" if at else ""
 
 
-def settled(transcript: wl.Transcript, session: str) -> wl.Transcript:
-    """Leave out a queued prompt whose delivery, later and with an id of its own, says the same words."""
-    if not any(isinstance(m, wl.Message) and m.role == "user" for m in transcript.messages):
-        return transcript
-    alike: dict[str, list[wl.Message]] = {}
-    for m in transcript.messages:
-        if isinstance(m, wl.Message) and m.role == "user":
-            alike.setdefault(sf.normalised(m.text), []).append(m)
-    gone: set[str] = set()
-    for words, messages in alike.items():
-        if len(messages) < 2:
-            continue
-        weak = {wl.id8(sf.weak_id(session, "user", words, n)) for n in range(len(messages))}
-        queued: list[str] = []
-        for m in messages:
-            if wl.short(m.id)[-8:] in weak:
-                queued.append(m.id)
-            elif queued:
-                gone.add(queued.pop(0))
+def settled(transcript: wl.Transcript, group: Group) -> wl.Transcript:
+    """Leave out what another record of the same utterance supersedes: a prompt that waited, and was delivered by now."""
+    gone = sf.module(group.format).superseded(transcript.said, group.session)
     return replace(transcript, messages=tuple(m for m in transcript.messages if getattr(m, "id", "") not in gone)
                    ) if gone else transcript
 

@@ -151,7 +151,7 @@ def test_glued_broken_and_strange_lines_cost_only_themselves():
     reading = read(c)
     assert [d.text for d in reading.main][:2] == ["One", "Two"] and reading.main[2].text.endswith(" end.")
     assert reading.broken == 1
-    assert reading.unknown == {"wholly-new": 1, "(not a record)": 1}
+    assert reading.unknown == {"record: wholly-new": 1, "line: not a record": 1}
 
 
 def test_bom_crlf_and_bytes_that_are_not_utf8_are_read():

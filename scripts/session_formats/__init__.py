@@ -16,6 +16,8 @@ What becomes a message (the policy, the same for every agent)
   open, output of local commands, summaries of compaction, interruption notices, injected (meta) records, environment
   and instruction blocks, another agent's messages, and what this wiki itself put in (`<memex-wake-up>`).
 - A task notification, a background subagent's report, stands with the tool traffic, in full.
+- What was recalled from this wiki is no evidence for it: of a call that searches or reads it the command stays and the
+  output goes, and so does what search printed or a page of the wiki in any other output.
 - Thinking and progress are left out. Unknown records are skipped and counted.
 - Tool calls stand under the assistant message they follow; one without any opens a message without text.
 - A subagent's messages are filed under its id; the prompt its parent gave it has the role `task`.
@@ -40,10 +42,21 @@ import orjson
 FORMATS = ("claude_code", "codex")     # modules of this package, in the order in which a strange file is offered to them
 MAX_OUTPUT_CHARACTERS = 20_000         # of one tool call, whatever the number of lines
 ARGUMENT_CHARACTERS = 500              # of a call's telling argument, which stands on one line
+ODD_KINDS, ODD_CHARACTERS = 30, 60     # kinds of one file that no table knows, and of one of their names
 SPARE_CHARACTERS = 8_000               # read beyond a cut, so that no secret is cut in two: twice the longest one
+SPARE_CHARACTERS = 8_000               # read beyond a cut, so that no secret is cut in two: twice the longest one
+
+SHAPES = frozenset({"several values on a line", "rewritten"})     # of files, whichever agent wrote them
 
 # Blocks a program put around or into a person's words.
 INJECTED = re.compile(r"<(system-reminder|memex-wake-up)>.*?</\1>\s*", re.S)
+
+TAG = re.compile(r"<([A-Za-z][\w-]*)[\s>]")
+# Names of elements that people paste; any other tag at the start of a prompt may be a new wrapper of the agent's.
+MARKUP = frozenset("a abbr article aside b body br button canvas code details dialog div dl em fieldset figure footer form h1 h2 "
+                   "h3 h4 head header hr html i iframe img input label li link main meta nav object ol option p path pre script "
+                   "section select span strong style sub summary svg table tbody td textarea template th thead title tr ul "
+                   "video xml".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +81,12 @@ class Owner:
 
 class Draft:
     """A message as read, before secrets are taken out. `at`: the ISO time of its record or ''; `calls`: its tool calls."""
-    __slots__ = ("id", "role", "at", "text", "calls")
+    __slots__ = ("id", "role", "at", "text", "calls", "queued")
 
     def __init__(self, ident: str, role: str, at: str, text: str):
         self.id, self.role, self.at, self.text = ident, role, at, text
         self.calls: list[Call] = []
+        self.queued = False            # waits to be delivered: what delivers it will have an id of its own
 
 
 class Call:
@@ -97,13 +111,46 @@ class Reading:
     main: list[Draft] = field(default_factory=list)
     agents: dict[str, list[Draft]] = field(default_factory=dict)
     agent_titles: dict[str, str] = field(default_factory=dict)
-    unknown: Counter = field(default_factory=Counter)
+    records: dict[str, int] = field(default_factory=dict)          # {version of the agent: records of it}
+    strange: dict[str, Counter] = field(default_factory=dict)      # {version: {what no table of the format knows: how often}}
+    version: str = ""                  # in force at the last record
+    count: int = 0                     # records of that version, not yet in `records`
+    read_to: int = 0                   # records before this offset were counted by an earlier reading
     broken: int = 0                    # lines that are no JSON; each costs only itself
     start: int = 0                     # where this reading began
     end: int = 0                       # where it ended: at the end of the last whole line
     restart: int = 0                   # where a later reading may start: nothing before it is still open
     before: int = 0                    # main-line messages before `restart`
     memory: dict[str, Any] = field(default_factory=dict)   # what parse() must be given again at `restart`
+
+    @property
+    def unknown(self) -> Counter:
+        """What no table of the format knows, of all versions together."""
+        return sum(self.strange.values(), Counter())
+
+    def odd(self, what: str) -> None:
+        """Count something that no table knows, such as 'record: new-type'."""
+        seen = self.strange.setdefault(self.version, Counter())
+        what = " ".join(what.split())[:ODD_CHARACTERS]
+        seen[what if what in seen or len(seen) < ODD_KINDS else "(others)"] += 1
+
+    def in_version(self, version: str) -> None:
+        """From this record on another version of the agent writes; what came before the first one is counted to it."""
+        if self.version:
+            self.settle_counts()
+        elif "" in self.strange:
+            self.strange[version] = self.strange.pop("") + self.strange.get(version, Counter())
+        self.version = version
+
+    def settle_counts(self) -> None:
+        self.records[self.version] = self.records.get(self.version, 0) + self.count
+        self.count = 0
+
+    def count_anew(self) -> None:
+        """Here begins what no earlier reading has counted."""
+        self.read_to = self.count = 0
+        self.records.clear()
+        self.strange.clear()
 
 
 @functools.cache
@@ -159,7 +206,7 @@ def read_records(data: bytes, start: int, reading: Reading, take: Callable[[dict
             if type(record) is dict:
                 take(record, at)
             else:
-                reading.unknown["(not a record)"] += 1
+                reading.odd("line: not a record")
         at = stop + 1
 
 
@@ -169,6 +216,8 @@ def _take_odd(line: bytes, at: int, reading: Reading, take: Callable[[dict, int]
         return
     values = decoded(line)
     reading.broken += not values
+    if len(values) > 1 and "several values on a line" not in SHAPES:
+        reading.odd("shape: several values on a line")
     for value in values:
         if isinstance(value, dict):
             take(value, at)
@@ -188,9 +237,14 @@ def normalised(text: str) -> str:
     return " ".join(text.split())
 
 
-def weak_id(session: str, role: str, text: str, ordinal: int) -> str:
+def weak_id(session: str, role: str, text: str, ordinal: int | str) -> str:
     """The id of a message whose record has none: of what was said, and how often it had been said before."""
     return wl.sha(f"{session}\0{role}\0{normalised(text)}\0{ordinal}")
+
+
+def queued_id(session: str, text: str, time: str) -> str:
+    """The id of a prompt that waits to be delivered; `time` as a transcript shows it. It goes when its delivery is there."""
+    return weak_id(session, "queued", text, time)
 
 
 # ---------------------------------------------------------------- what a person said

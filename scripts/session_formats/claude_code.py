@@ -6,7 +6,8 @@ import wiki_lib as wl
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import session_formats as sf
@@ -32,13 +33,75 @@ _ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.S)
 _SHELL = re.compile(r"<bash-input>(.*?)</bash-input>", re.S)
 _MEMORY = re.compile(r"<user-memory-input>(.*?)</user-memory-input>", re.S)
 _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.S)
+_WRAPPED = re.compile(r"</([a-z]+[-_][\w-]+)>$")
 _REFUSED = "the user said:\n"
 _AFTER_REFUSAL = "\n\nNote: The user's next message may contain"
 
-# Known record types that carry neither words nor facts about the session.
-QUIET = frozenset({
-    "progress", "file-history-snapshot", "file-history-delta", "last-prompt", "permission-mode", "mode", "pr-link",
-    "bridge-session", "agent-name", "atis-latch", "worktree-state", "tool", "tool_result", "system"})
+# What this reader knows, by what it is about: everything else is counted as unknown, with the version that wrote it. Seen in
+# real sessions of 1.0.24 to 2.1.237; `shape` are traits of whole files and of the lines between records.
+KNOWN: dict[str, frozenset[str]] = {
+    "record": frozenset({
+        "assistant", "user", "attachment", "queue-operation", "summary", "ai-title", "custom-title", "system", "progress",
+        "file-history-snapshot", "file-history-delta", "last-prompt", "permission-mode", "mode", "pr-link", "bridge-session",
+        "agent-name", "atis-latch", "worktree-state", "tool", "tool_result"}),
+    "record without time": frozenset({
+        "assistant", "user", "attachment", "system", "summary", "ai-title", "custom-title", "file-history-snapshot",
+        "last-prompt", "permission-mode", "mode", "bridge-session", "agent-name", "atis-latch", "worktree-state",
+        "queue-operation", "progress", "pr-link", "file-history-delta", "tool", "tool_result"}),
+    "system": frozenset({
+        "", "stop_hook_summary", "turn_duration", "away_summary", "compact_boundary", "microcompact_boundary", "api_error",
+        "bridge_status", "local_command"}),
+    "attachment": frozenset({
+        "hook_success", "hook_system_message", "hook_additional_context", "hook_cancelled", "hook_blocking_error",
+        "hook_non_blocking_error", "task_reminder", "todo_reminder", "total_tokens_reminder", "edited_text_file", "file",
+        "directory", "diagnostics", "deferred_tools_delta", "mcp_instructions_delta", "agent_listing_delta", "skill_listing",
+        "queued_command", "command_permissions", "date_change", "auto_mode", "opened_file_in_ide", "selected_lines_in_ide",
+        "ultra_effort_enter", "ultrathink_effort", "read_truncation_notice", "plan_mode", "plan_mode_exit", "goal_status"}),
+    "queue-operation": frozenset({"enqueue", "dequeue", "remove", "popAll"}),
+    "queued command": frozenset({"", "prompt", "bash", "task-notification"}),
+    "content": frozenset({"str", "list"}),
+    "assistant block": frozenset({"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use"}),
+    "user block": frozenset({"text", "image", "document", "tool_result", "str"}),
+    "result block": frozenset({"text", "image", "tool_reference", "document"}),
+    "tool result": frozenset({"str", "list", "NoneType"}),
+    "toolUseResult": frozenset({"NoneType", "dict", "str", "list"}),
+    "model": frozenset({"<synthetic>"}),
+    "prompt source": frozenset({"typed", "system"}),
+    "origin": frozenset({"human", "task-notification"}),
+    # Fields of a record that is taken for a person's words: a new one may say that it is none.
+    "prompt field": frozenset({
+        "parentUuid", "logicalParentUuid", "isSidechain", "userType", "cwd", "sessionId", "session_id", "version", "gitBranch",
+        "slug", "entrypoint", "type", "message", "uuid", "timestamp", "agentId", "teamName", "isMeta", "isCompactSummary",
+        "isVisibleInTranscriptOnly", "permissionMode", "thinkingMetadata", "todos", "promptId", "promptSource", "origin",
+        "toolUseResult", "sourceToolAssistantUUID", "sourceToolUseID", "planContent", "imagePasteIds", "classifierMetaLines",
+        "interruptedMessageId", "turnCompanion", "attachment", "agent", "workspace", "agentSlug"}),      # three of converters
+    # Wrappers at the start of what is said in a person's name, and around a tool's output.
+    "tag": frozenset({
+        "command-name", "command-message", "command-args", "command-contents", "local-command-stdout", "local-command-stderr",
+        "local-command-caveat", "task-notification", "bash-input", "bash-stdout", "bash-stderr", "user-memory-input",
+        "teammate-message", "system-reminder", "persisted-output", "ide_opened_file", "ide_selection", "ide_diagnostics",
+        "user-prompt-submit-hook", "environment_context", "system_instruction", "memex-wake-up"}),
+    "output tag": frozenset({"system-reminder", "persisted-output", "tool_use_error", "retrieval_status", "bash-stdout",
+                             "bash-stderr", "task-notification", "local-command-stdout"}),
+    "shape": frozenset({
+        "several records a message", "several records after one", "times step back", "sidechain inline", "summary of another",
+        "thinking without words", "version changes", "folder changes", "branch changes", "session resumed"}),
+    "place": frozenset({"<session>", "agent-", "<session>/subagents/agent-", "<session>/subagents/workflows/agent-"}),
+}
+
+
+def knows(what: str) -> bool:
+    """Is 'group: name', as a Reading counts it, in the tables (by now)?"""
+    group, _, name = what.partition(": ")
+    return name in KNOWN.get(group, ()) or group == "shape" and name in sf.SHAPES
+
+
+def place(path: str) -> str:
+    """Where a session file lies below its project, names of sessions and agents aside; see KNOWN["place"]."""
+    folders, stem = path.split("/")[:-1], path.rsplit("/", 1)[-1]
+    inside = folders[len(folders) - 1 - folders[::-1].index("subagents"):] if "subagents" in folders else []
+    kind = "agent-" if stem.startswith("agent-") else "<session>"
+    return "/".join(["<session>", *inside[:2], kind]) if inside else kind
 
 
 def sources(folder: str, files: Iterable[sf.Found] | None = None) -> list[sf.Source]:
@@ -92,7 +155,7 @@ def agent_title(source: sf.Source) -> str:
 
 def parse(data: bytes, start: int, session: str, agent: str, tools: sf.Tools, memory: dict[str, Any]) -> sf.Reading:
     """Read the records from `start`. `agent`: the id of the subagent whose file this is, '' for a session's own."""
-    reader = _Reader(session, agent, tools, start)
+    reader = _Reader(session, agent, tools, start, memory)
     reading = reader.reading
     sf.read_records(data, start, reading, reader.take)
     reader.settle(data)
@@ -100,9 +163,9 @@ def parse(data: bytes, start: int, session: str, agent: str, tools: sf.Tools, me
 
 
 class _Reader:
-    def __init__(self, session: str, agent: str, tools: sf.Tools, start: int):
+    def __init__(self, session: str, agent: str, tools: sf.Tools, start: int, memory: dict[str, Any]):
         self.session, self.agent, self.tools, self.start = session, agent, tools, start
-        self.reading = sf.Reading(start=start, restart=start)
+        self.reading = sf.Reading(start=start, restart=start, read_to=int(memory.get("read_to") or 0))
         if agent:
             self.reading.agents[agent] = []
         self.open: dict[str, sf.Draft | None] = {}       # by line ('' is the main one): what tool calls attach to
@@ -112,37 +175,62 @@ class _Reader:
         self.turn: dict[str, Any] = {}                   # by line: the id of the API message it is at
         self.tasks: dict[str, tuple[str, str]] = {}      # tool_use id -> (description, prompt) of calls to subagents
         self.chain: dict[str, str] = {}                  # record id -> agent id, for inline sidechains
-        self.queued: dict[str, list[sf.Draft]] = {}      # what was queued and not yet delivered, by its words
+        self.queue = Queue()                             # what was queued and not yet delivered
+        self.shapes: set[str] = set()
+        self.parent: Any = None
+        self.last_at = self.folder = ""
         self.summaries: dict[str, str] = {}              # leafUuid -> title
         self.came_from = self.branch = ""
         self.own_began = False                           # a record of this session itself was seen
         self.known = False                               # all facts that the first record to name them settles
         self.line_at, self.first_on_line = -1, True      # a record glued behind another is no place to start again
         self.handlers = {
-            "assistant": self.assistant, "user": self.user, "attachment": self.attachment,
+            "assistant": self.assistant, "user": self.user, "attachment": self.attachment, "system": self.system,
             "queue-operation": self.queue_operation, "summary": self.summary, "ai-title": self.titled,
             "custom-title": self.titled}
 
     def take(self, record: dict, at: int) -> None:
-        kind = record.get("type")
-        handler = self.handlers.get(kind) if isinstance(kind, str) else None
+        reading, kind = self.reading, record.get("type")
+        if reading.read_to and at >= reading.read_to:
+            reading.count_anew()
+        reading.count += 1
         self.first_on_line, self.line_at = at != self.line_at, at
-        if handler:
+        if not isinstance(kind, str) or kind not in KNOWN["record"]:
+            reading.odd(f"record: {kind if isinstance(kind, str) else type(kind).__name__}")
+            return
+        if "timestamp" not in record:
+            self.meet("record without time", kind)
+        if handler := self.handlers.get(kind):
             handler(record, at)
-        elif str(kind) not in QUIET:
-            self.reading.unknown[str(kind)] += 1
+
+    def meet(self, group: str, name: Any) -> None:
+        """Count what no table knows."""
+        if name not in KNOWN[group]:
+            self.reading.odd(f"{group}: {name}")
+
+    def system(self, r: dict, _at: int) -> None:
+        kind = r.get("subtype")
+        self.meet("system", kind if isinstance(kind, str) else "")
 
     # --- facts
 
     def facts(self, r: dict) -> None:
-        branch = r.get("gitBranch")
+        branch, reading = r.get("gitBranch"), self.reading
+        if (version := r.get("version")) != reading.version and isinstance(version, str) and version:
+            if reading.version:
+                self.shapes.add("version changes")
+            reading.in_version(version)
+        if (parent := r.get("parentUuid")) == self.parent and parent:
+            self.shapes.add("several records after one")
+        self.parent = parent
         if branch != self.branch and isinstance(branch, str):
+            if self.branch:
+                self.shapes.add("branch changes")
             self.branch = branch
             if branch and branch != "HEAD":
                 self.reading.branch = branch
         if self.known:
             return
-        reading = self.reading
         if not reading.cwd and isinstance(cwd := r.get("cwd"), str):
             reading.cwd = cwd
         if not reading.first_time and isinstance(at := r.get("timestamp"), str):
@@ -180,6 +268,7 @@ class _Reader:
             return ""
         known = r.get("agentId") or self.chain.get(str(r.get("parentUuid")))
         line = known if isinstance(known, str) else wl.id8(str(r.get("uuid")))
+        self.shapes.add("sidechain inline")
         self.chain[str(r.get("uuid"))] = line
         self.reading.agents.setdefault(line, [])
         return line
@@ -195,8 +284,11 @@ class _Reader:
             self.drafts[ident] = draft
         reading = self.reading
         messages = reading.agents[line] if line else reading.main
-        if not self.waiting and (not line or self.agent) and ident and self.first_on_line:
+        if not self.waiting and (not line or self.agent) and ident and self.first_on_line and not self.queue.open:
             reading.restart, reading.before = offset, len(messages)
+        if draft.at < self.last_at:
+            self.shapes.add("times step back")
+        self.last_at = draft.at
         messages.append(draft)
         self.open[line] = draft if role == "assistant" else None
         return draft
@@ -208,8 +300,11 @@ class _Reader:
         self.facts(r)
         line = self.agent or (self.line_of(r) if r.get("isSidechain") else "")
         model = message.get("model")
-        if isinstance(model, str) and model not in self.reading.models and model and model != "<synthetic>" and not line:
-            self.reading.models[model] = None
+        if isinstance(model, str) and model not in self.reading.models and model and not line:
+            if model[0] == "<":
+                self.meet("model", model)
+            else:
+                self.reading.models[model] = None
         content = message.get("content")
         texts: list[str] = []
         uses: list[dict] = []
@@ -221,15 +316,24 @@ class _Reader:
                         texts.append(block["text"])
                     elif kind == "tool_use" or kind == "server_tool_use":
                         uses.append(block)
+                    elif kind == "thinking":
+                        if not block.get("thinking"):
+                            self.shapes.add("thinking without words")
+                    else:
+                        self.meet("assistant block", str(kind))
         elif type(content) is str:
             texts.append(content)
+        else:
+            self.meet("content", type(content).__name__)
         if not texts and not uses:
             return
-        ident, at = sf.full_id(r.get("uuid")), r.get("timestamp") or ""
-        if self.waiting and self.turn.get(line) != message.get("id"):
+        ident, at, part_of = sf.full_id(r.get("uuid")), r.get("timestamp") or "", message.get("id")
+        if part_of == self.turn.get(line):
+            self.shapes.add("several records a message")
+        elif self.waiting:
             # The API answers every call before its next message: what is still open was interrupted, and stays so.
             self.waiting = {k: v for k, v in self.waiting.items() if v != line} if line and not self.agent else {}
-        self.turn[line] = message.get("id")
+        self.turn[line] = part_of
         text = "\n\n".join(texts)
         if text.strip() and not (model == "<synthetic>" and text.startswith("No response requested")):
             self.say(line, ident, "assistant", at, text, offset)
@@ -261,9 +365,12 @@ class _Reader:
         texts: list[str] = []
         if type(content) is str:
             texts = [content]
-        elif type(content) is list:
+        elif type(content) is not list:
+            self.meet("content", type(content).__name__)
+        else:
             for block in content:
                 if type(block) is not dict:
+                    self.meet("user block", type(block).__name__)
                     texts += [block] if isinstance(block, str) else []
                 elif (kind := block.get("type")) == "tool_result":
                     self.result(r, line, block, offset)
@@ -271,6 +378,8 @@ class _Reader:
                     texts.append(block["text"])
                 elif kind in ("image", "document"):
                     texts.append(f"[{kind}]")
+                else:
+                    self.meet("user block", str(kind))
         if not texts:
             return
         if texts[0].startswith("<task-notification>"):
@@ -278,20 +387,43 @@ class _Reader:
         if r.get("isMeta") or r.get("isCompactSummary") or not _typed(r):
             return
         if text := said(texts):
+            self.meet_prompt(r, texts[0])
             self.prompt(r, line, text, offset)
 
-    def prompt(self, r: dict, line: str, text: str, offset: int) -> None:
+    def meet_prompt(self, r: dict, start: str) -> None:
+        """Is there anything new about a record that is taken for a person's words?"""
+        for name in r.keys() - KNOWN["prompt field"]:
+            self.meet("prompt field", name)
+        for group, value in (("prompt source", r.get("promptSource")), ("origin", r.get("origin"))):
+            value = value.get("kind") if isinstance(value, dict) else value
+            if value is not None:
+                self.meet(group, str(value))
+        if start[:1] == "<" and (tag := sf.TAG.match(start)) and tag[1] not in sf.MARKUP:
+            self.meet("tag", tag[1])
+
+    def prompt(self, r: dict, line: str, text: str, offset: int, queued: bool = False) -> None:
         if line:
             self.name_agent(line, text)
         else:
-            self.deliver(text)
+            self.drop(self.queue.delivered(text, queued))
         self.say(line, sf.full_id(r.get("uuid")), "task" if line else "user", r.get("timestamp") or "", text, offset)
+
+    def drop(self, gone: list[sf.Draft]) -> None:
+        if gone:
+            self.reading.main = [d for d in self.reading.main if d not in gone]
 
     def result(self, r: dict, line: str, block: dict, offset: int) -> None:
         key = block.get("tool_use_id")
         asked = self.waiting.pop(key, None) if isinstance(key, str) else None
         call = self.calls[key] if asked is not None else None
         content = block.get("content")
+        self.meet("toolUseResult", type(r.get("toolUseResult")).__name__)
+        if type(content) is not str:
+            self.meet("tool result", type(content).__name__)
+            for part in content if type(content) is list else ():
+                self.meet("result block", str(part.get("type")) if isinstance(part, dict) else type(part).__name__)
+        elif content[-1:] == ">" and (tag := _WRAPPED.search(content[-60:])):
+            self.meet("output tag", tag[1])
         if block.get("is_error") and isinstance(content, str) and _REFUSED in content:
             words = sf.own_words(content.split(_REFUSED, 1)[1].split(_AFTER_REFUSAL, 1)[0]).strip()
             if words and not line:
@@ -325,57 +457,152 @@ class _Reader:
     # --- prompts queued while the agent worked
 
     def queue_operation(self, r: dict, offset: int) -> None:
-        if r.get("operation") not in ("enqueue", "popAll"):
+        operation, texts = r.get("operation"), texts_of(r.get("content"))
+        self.meet("queue-operation", str(operation))
+        if self.agent:
             return
-        text = said(texts_of(r.get("content")))
-        if not text or self.agent:
+        text = said(texts)
+        if operation == "popAll" and self.queue.taken_back(text) or operation not in ("enqueue", "popAll"):
+            self.queue.operation(str(operation))
             return
         self.facts(r)
-        words = sf.normalised(text)
-        waiting = self.queued.setdefault(words, [])
-        if r["operation"] == "popAll" and waiting:
-            return                     # taken back into the prompt: said already
-        draft = sf.Draft("", "user", r.get("timestamp") or "", text)
-        waiting.append(draft)
-        self.reading.main.append(draft)
-        self.open[""] = None
+        if any(e.popped for e in self.queue.open):
+            self.drop(self.queue.delivered(text, True))      # sent again while the agent still works
+        draft = sf.Draft("", "user", _text(r.get("timestamp")), text)
+        if self.queue.put(draft, operation == "popAll"):
+            self.reading.main.append(draft)
+            self.open[""] = None
 
     def attachment(self, r: dict, offset: int) -> None:
         self.facts(r)
         given = r.get("attachment")
-        if not isinstance(given, dict) or given.get("type") != "queued_command":
+        if not isinstance(given, dict):
             return
-        prompt = given.get("prompt")
-        if given.get("commandMode") == "task-notification" and isinstance(prompt, str):
+        self.meet("attachment", str(given.get("type")))
+        if given.get("type") != "queued_command":
+            return
+        prompt, mode = given.get("prompt"), _text(given.get("commandMode"))
+        self.meet("queued command", mode)
+        if mode == "task-notification" and isinstance(prompt, str):
             self.notice(r, self.line_of(r), prompt, offset)
-        if given.get("commandMode") == "task-notification" or r.get("isMeta") or not _typed(given):
+        if mode == "task-notification" or r.get("isMeta") or not _typed(given):
             return
-        if text := said(texts_of(prompt)):
-            self.prompt(r, self.line_of(r), text, offset)
-
-    def deliver(self, text: str) -> None:
-        """The record of a queued prompt's delivery has an id of its own: the one without goes."""
-        if not self.queued:
-            return
-        words = sf.normalised(text)
-        joined = [text] if words in self.queued else text.split("\n")      # several queued prompts arrive as one
-        if len(joined) > 1 and not all(sf.normalised(t) in self.queued for t in joined if t.strip()):
-            return
-        for part in joined:
-            waiting = self.queued.get(sf.normalised(part))
-            if waiting:
-                gone = waiting.pop(0)
-                self.reading.main = [d for d in self.reading.main if d is not gone]
+        if text := said(texts := texts_of(prompt)):
+            self.meet_prompt(r, texts[0])
+            self.prompt(r, self.line_of(r), f"! {text}" if mode == "bash" else text, offset, queued=True)
 
     def settle(self, data: bytes) -> None:
         """What is known only at the end."""
         reading = self.reading
+        for entry in self.queue.open:
+            entry.draft.queued = True
+        if reading.read_to:
+            reading.count_anew()
         if not reading.title:
             for leaf, title in self.summaries.items():       # most summaries are of other sessions
                 if _is_a_record(leaf.encode("utf-8", "replace"), data):
                     reading.title = title
+                else:
+                    self.shapes.add("summary of another")
+        for shape in self.shapes - KNOWN["shape"]:
+            reading.odd(f"shape: {shape}")
+        reading.settle_counts()
         if not self.start and not self.agent and self.came_from and _UUID.fullmatch(self.session):
             reading.forked_from = self.came_from
+
+
+@dataclass(slots=True, eq=False)
+class Queued:
+    """A prompt that waits. `seen`: what was taken off the queue since; `popped`: it went back into the input line, to be sent
+    as it was, with more, or not at all; `missed`: prompts since that were not it."""
+    draft: sf.Draft
+    words: str
+    seen: set[str] = field(default_factory=set)
+    popped: bool = False
+    missed: int = 0
+
+
+class Queue:
+    """Prompts queued while the agent worked, until a record with an id of its own delivers them.
+
+    A prompt taken off by `dequeue` arrives as a user record, one taken off by `remove` as an attachment, or (before 2.1.101)
+    not at all. Several may arrive as one, in lines; after `popAll` with whatever the person typed around them."""
+
+    def __init__(self) -> None:
+        self.open: list[Queued] = []
+        self.depth = 0                     # entries on the queue, programs' own among them
+
+    def put(self, draft: sf.Draft, popped: bool = False) -> bool:
+        """True when a person's words were put on the queue."""
+        self.depth += not popped
+        if draft.text:
+            self.open.append(Queued(draft, bare(draft.text), popped=popped))
+        return bool(draft.text)
+
+    def operation(self, name: str) -> None:
+        if name in ("dequeue", "remove"):
+            self.depth = max(0, self.depth - 1)
+            for entry in self.open:
+                entry.seen.add(name)
+
+    def taken_back(self, text: str) -> bool:
+        """Back into the input line: the entry of these words, all without any; False when these words were never queued."""
+        back = [e for e in self.open if holds(text, e.draft.text)] if text else self.open
+        for entry in back:
+            entry.popped = True
+        self.depth = max(0, self.depth - len(back)) if text else 0
+        return bool(back) or not text
+
+    def delivered(self, text: str, queued: bool) -> list[sf.Draft]:
+        """The drafts that a record of this text delivers; `queued`: that record says so itself."""
+        if not self.open:
+            return []
+        words = bare(text)
+        due = [e for e in self.open if queued or e.popped or self.depth or e.seen != {"remove"}]
+        found = [e for e in due if words in (e.words, f"! {e.words}")][:1] or [
+            e for e in due if holds(text, e.draft.text) or e.popped and f" {e.words} " in f" {words} "]
+        for entry in self.open if not queued else ():
+            entry.missed += 1
+        self.open = [e for e in self.open if e not in found and (queued or not self.given_up(e))]
+        return [e.draft for e in found]
+
+    def given_up(self, entry: Queued) -> bool:
+        """Will no record deliver it any more? Then it stays as it was queued."""
+        return entry.popped or not self.depth and bool(entry.seen) and (entry.seen == {"remove"} or entry.missed > 2)
+
+
+def bare(text: str) -> str:
+    """The words of a prompt without the marks of its images, which queue and delivery set differently."""
+    return sf.normalised(text.replace("[image]", " "))
+
+
+def holds(text: str, part: str) -> bool:
+    """Does a text have the lines of another among its lines?"""
+    lines = [sf.normalised(line) for line in part.replace("[image]", " ").split("\n") if line.strip()]
+    every = [sf.normalised(line) for line in text.replace("[image]", " ").split("\n")]
+    whole = "\n".join(line for line in every if line)
+    return bool(lines) and "\n" + "\n".join(lines) + "\n" in f"\n{whole}\n"
+
+
+def superseded(said: Sequence[wl.Message], session: str) -> set[str]:
+    """Ids of the prompts of a transcript that were only queued when they were read, and that another message delivers."""
+    waiting = [m for m in said if m.role == "user" and wl.id8(sf.queued_id(session, m.text, m.time)) == wl.short(m.id)[-8:]]
+    there = [m for m in said if m.role == "user" and m not in waiting] if waiting else []
+    gone: dict[str, str] = {}                      # id -> what delivers it
+    for m in sorted(waiting, key=lambda m: m.time):
+        later = [d for d in there if d.time >= m.time or not d.time]
+        words, used = bare(m.text), set(gone.values())
+        by = next((d for d in later if bare(d.text) == words and d.id not in used), None) or next(
+            (d for d in later if bare(d.text) != words and holds(d.text, m.text)), None)
+        if by is None and later and words.count(" ") > 1 and f" {words} " in f" {bare(later[0].text)} ":
+            by = later[0]
+        if by is not None:
+            gone[m.id] = by.id
+    return set(gone)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _is_a_record(ident: bytes, data: bytes) -> bool:

@@ -2,8 +2,10 @@
 until September 2025 the payloads stood bare, after a header without `type`."""
 from __future__ import annotations
 
+import wiki_lib as wl
+
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,13 +33,48 @@ _COMMAND_ECHO = re.compile(r"Command: .*?\n(?=Chunk ID: |Wall time)", re.S)
 _PREAMBLE = re.compile(r"(?:Chunk ID: .*\n|Wall time:? .*\n|Process (?:exited with code|running with session ID) .*\n"
                        r"|Original token count: .*\n|Exit code: .*\n|Script (?:completed|running|failed).*\n"
                        r"|Total output lines: .*\n)*Output:\n")
-_QUIET = frozenset({
-    "token_count", "agent_reasoning", "exec_command_end", "patch_apply_end", "task_started", "task_complete",
-    "web_search_end", "mcp_tool_call_end", "sub_agent_activity", "thread_settings_applied", "collab_waiting_end",
-    "turn_aborted", "context_compacted", "collab_agent_spawn_end", "collab_agent_interaction_end", "collab_close_end",
-    "entered_review_mode", "exited_review_mode", "dynamic_tool_call_request", "dynamic_tool_call_response", "reasoning",
-    "ghost_snapshot", "agent_message", "status_update", "tool_call", "agent_reasoning_section_break", "plan_update",
-    "exec_command_begin", "patch_apply_begin", "mcp_tool_call_begin", "web_search_begin", "turn_diff", "error"})
+# What this reader knows, by what it is about: everything else is counted as unknown, with the version that wrote it. Seen in
+# real rollouts of 0.57.0 to 0.145.0; `shape` are traits of whole files.
+KNOWN: dict[str, frozenset[str]] = {
+    "record": frozenset({"session_meta", "turn_context", "response_item", "event_msg", "compacted", "world_state",
+                         "inter_agent_communication_metadata"}),
+    "item": frozenset({
+        "message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "local_shell_call",
+        "local_shell_call_output", "web_search_call", "reasoning", "ghost_snapshot", "agent_message"}),
+    "event": frozenset({
+        "user_message", "agent_message", "thread_name_updated", "token_count", "agent_reasoning", "agent_reasoning_section_break",
+        "exec_command_begin", "exec_command_end", "patch_apply_begin", "patch_apply_end", "mcp_tool_call_begin",
+        "mcp_tool_call_end", "web_search_begin", "web_search_end", "dynamic_tool_call_request", "dynamic_tool_call_response",
+        "task_started", "task_complete", "turn_aborted", "turn_diff", "context_compacted", "plan_update", "error",
+        "thread_settings_applied", "entered_review_mode", "exited_review_mode", "sub_agent_activity", "collab_waiting_end",
+        "collab_agent_spawn_end", "collab_agent_interaction_end", "collab_close_end", "status_update", "tool_call"}),
+    "role": frozenset({"user", "assistant", "developer", "system", "function", "tool"}),
+    "user block": frozenset({"input_text", "input_image", "text", "image"}),
+    "assistant block": frozenset({"output_text", "text"}),
+    "output": frozenset({"str", "list", "dict", "NoneType"}),
+    "output block": frozenset({"input_text", "output_text", "text", "input_image", "image"}),
+    "subagent": frozenset({"review", "thread_spawn"}),
+    # Wrappers at the start of what is said in a person's name.
+    "tag": frozenset({
+        "environment_context", "user_instructions", "subagent_notification", "turn_aborted", "recommended_plugins", "user_action",
+        "INSTRUCTIONS", "permissions", "skill", "skills_instructions", "skill_instructions", "apps_instructions",
+        "plugins_instructions", "collaboration_mode", "app-context", "model_switch", "personality_spec", "multi_agent_mode",
+        "hook_prompt", "local_context", "user_shell_command", "image", "system-reminder", "memex-wake-up"}),
+    "shape": frozenset({"flat", "said twice", "another session's head", "session resumed", "folder changes"}),
+    "place": frozenset({"rollout-"}),
+}
+
+
+def knows(what: str) -> bool:
+    """Is 'group: name', as a Reading counts it, in the tables (by now)?"""
+    group, _, name = what.partition(": ")
+    return name in KNOWN.get(group, ()) or group == "shape" and name in sf.SHAPES
+
+
+def place(path: str) -> str:
+    """How a session file is called; see KNOWN["place"]."""
+    name = path.rsplit("/", 1)[-1]
+    return "rollout-" if name.startswith("rollout-") else "(another name)"
 
 
 def sources(folder: str, files: Iterable[sf.Found] | None = None) -> list[sf.Source]:
@@ -103,16 +140,18 @@ def _text(value: Any) -> str:
 
 def parse(data: bytes, start: int, session: str, agent: str, tools: sf.Tools, memory: dict[str, Any]) -> sf.Reading:
     """Read the records from `start`. `memory`: {"events": True} where prompts came as events before."""
-    reader = _Reader(agent or session, agent, tools, start, bool(memory.get("events")))
+    reader = _Reader(agent or session, agent, tools, start, memory)
     sf.read_records(data, start, reader.reading, reader.take)
     reader.settle()
     return reader.reading
 
 
 class _Reader:
-    def __init__(self, own: str, agent: str, tools: sf.Tools, start: int, events: bool):
-        self.own, self.agent, self.tools, self.events = own, agent, tools, events
-        self.reading = sf.Reading(start=start, restart=start)
+    def __init__(self, own: str, agent: str, tools: sf.Tools, start: int, memory: dict[str, Any]):
+        self.own, self.agent, self.tools, self.events = own, agent, tools, bool(memory.get("events"))
+        self.reading = sf.Reading(start=start, restart=start, read_to=int(memory.get("read_to") or 0),
+                                  version=_text(memory.get("version")))
+        self.shapes: set[str] = set()
         self.messages: list[sf.Draft] = []
         self.open: sf.Draft | None = None
         self.calls: dict[str, sf.Call] = {}
@@ -122,7 +161,10 @@ class _Reader:
         self.copied_until = 0.0                # records up to this moment are the parent's, copied
 
     def take(self, r: dict, offset: int) -> None:
-        payload, kind, at = r.get("payload"), r.get("type"), _text(r.get("timestamp"))
+        payload, kind, at, reading = r.get("payload"), r.get("type"), _text(r.get("timestamp")), self.reading
+        if reading.read_to and offset >= reading.read_to:
+            reading.count_anew()
+        reading.count += 1
         if at and not self.reading.first_time:
             self.reading.first_time = at
         if self.copied_until and at:
@@ -130,7 +172,9 @@ class _Reader:
                 return
             self.copied_until = 0.0
         if isinstance(payload, dict):
-            if kind == "response_item":
+            if not isinstance(kind, str) or kind not in KNOWN["record"]:
+                reading.odd(f"record: {kind if isinstance(kind, str) else type(kind).__name__}")
+            elif kind == "response_item":
                 self.item(payload, at)
             elif kind == "event_msg":
                 self.event(payload, at)
@@ -138,25 +182,32 @@ class _Reader:
                 self.meta(payload, at)
             elif kind == "turn_context":
                 self.turn(payload, offset)
-            elif kind not in ("compacted", "world_state", "inter_agent_communication_metadata"):
-                self.reading.unknown[str(kind)] += 1
         elif isinstance(kind, str):
             self.item(r, at)
         elif "id" in r and "record_type" not in r:
             self.meta(r, at)                   # the header of the flat form
         elif "record_type" not in r:
-            self.reading.unknown["(none)"] += 1
+            reading.odd("record: (none)")
+
+    def meet(self, group: str, name: Any) -> None:
+        """Count what no table knows."""
+        if not isinstance(name, str) or name not in KNOWN[group]:
+            self.reading.odd(f"{group}: {name if isinstance(name, str) else type(name).__name__}")
 
     # --- facts
 
     def meta(self, meta: dict, at: str) -> None:
         self.metas += 1
         own = _text(meta.get("id"))
+        if self.metas > 1:
+            self.shapes.add("session resumed" if own == self.own else "another session's head")
         if self.metas > 1 and own != self.own:             # a subagent's second line: its parent's, then the copied history
             if self.agent:                                 # a fork's copy stands until its parent's transcript is seen to hold it
                 self.copied_until = _seconds(at) + COPY_SECONDS if at else 0.0
             return
         self.own, reading = own, self.reading
+        if version := _text(meta.get("cli_version")) or ("" if "cwd" in meta else "flat"):
+            reading.in_version(version)
         reading.cwd = reading.cwd or _text(meta.get("cwd"))
         git, source = meta.get("git"), meta.get("source")
         if isinstance(git, dict) and _text(git.get("branch")):
@@ -176,7 +227,8 @@ class _Reader:
         self.open = None
         if not self.waiting and not self.twice_open():
             self.reading.restart, self.reading.before = offset, len(self.messages)
-            self.reading.memory = {"events": True} if self.events else {}
+            self.reading.memory = ({"events": True} if self.events else {}) | (
+                {"version": self.reading.version} if self.reading.version else {})
 
     def twice_open(self) -> bool:
         """True while the last message may yet be said a second time by the other side."""
@@ -189,6 +241,7 @@ class _Reader:
         last = self.messages[-1] if self.messages else None
         if last is not None and last.role == role and self.twice.get(id(last), side) != side and _bare(last.text) == _bare(text):
             del self.twice[id(last)]
+            self.shapes.add("said twice")
             last.id, last.text = last.id or ident, max(last.text, text, key=len)      # only the item shows where images stood
             return
         draft = sf.Draft(ident, role, at, text)
@@ -198,37 +251,48 @@ class _Reader:
 
     def event(self, p: dict, at: str) -> None:
         kind = p.get("type")
-        if kind == "user_message":
+        if not isinstance(kind, str) or kind not in KNOWN["event"]:
+            self.meet("event", kind)
+        elif kind == "user_message":
             self.events = True
             images = p.get("images") or p.get("local_images")
             text = _said(_text(p.get("message")))
             marks = "\n".join(["[image]"] * len(images)) if isinstance(images, list) and "[Image #" not in text else ""
             if whole := "\n".join(x for x in (text, marks) if x):
+                self.meet_tag(whole)
                 self.say("user", at, whole, "event")
         elif kind == "agent_message":
             if text := _text(p.get("message")):
                 self.say("assistant", at, text, "event")
         elif kind == "thread_name_updated":
             self.reading.title = _text(p.get("thread_name")) or self.reading.title
-        elif str(kind) not in _QUIET:
-            self.reading.unknown[f"event {kind}"] += 1
 
     def item(self, p: dict, at: str) -> None:
         kind = p.get("type")
-        if kind == "message" or (kind is None and p.get("role")):
+        if kind is None and p.get("role"):
+            self.message(p, at)
+        elif not isinstance(kind, str) or kind not in KNOWN["item"]:
+            self.meet("item", kind)
+        elif kind == "message":
             self.message(p, at)
         elif kind in ("function_call", "custom_tool_call", "local_shell_call", "web_search_call"):
             self.call(p, kind, at)
         elif kind in ("function_call_output", "custom_tool_call_output", "local_shell_call_output"):
             self.waiting.discard(_text(p.get("call_id")))
+            self.meet_output(p.get("output"))
             if call := self.calls.get(_text(p.get("call_id"))):
                 self.tools.answer(call, output_text(p.get("output")))
-        elif str(kind) not in _QUIET:
-            self.reading.unknown[f"item {kind}"] += 1
+
+    def meet_output(self, output: Any) -> None:
+        self.meet("output", type(output).__name__)
+        for block in output if isinstance(output, list) else ():
+            self.meet("output block", block.get("type") if isinstance(block, dict) else type(block).__name__)
 
     def message(self, p: dict, at: str) -> None:
         role, content, ident = p.get("role"), p.get("content"), sf.full_id(p.get("id"))
         blocks = content if isinstance(content, list) else [{"text": content}]
+        for block in blocks if isinstance(content, list) and role in ("user", "assistant") else ():
+            self.meet(f"{role} block", block.get("type") if isinstance(block, dict) else type(block).__name__)
         texts = [t for b in blocks if isinstance(b, dict) and (t := _block(b))]
         if role == "assistant":
             if text := "\n\n".join(texts):
@@ -237,9 +301,14 @@ class _Reader:
             if not self.reading.cwd:
                 self.reading.cwd = next((m[1] or m[2] for t in texts if (m := _CWD.search(t))), "").strip()
             if text := "\n".join(words for t in texts if (words := _said(t))):
+                self.meet_tag(text)
                 self.say("user", at, text, "item", ident)
-        elif role not in ("developer", "system", "function", "tool"):
-            self.reading.unknown[f"role {role}"] += 1
+        else:
+            self.meet("role", role)
+
+    def meet_tag(self, start: str) -> None:
+        if start[:1] == "<" and (tag := sf.TAG.match(start)) and tag[1] not in sf.MARKUP:
+            self.meet("tag", tag[1])
 
     def call(self, p: dict, kind: str, at: str) -> None:
         if self.open is None:
@@ -275,6 +344,27 @@ class _Reader:
             self.reading.agents[self.agent] = kept
         else:
             self.reading.main = kept
+        if self.reading.read_to:
+            self.reading.count_anew()
+        for shape in self.shapes - KNOWN["shape"]:
+            self.reading.odd(f"shape: {shape}")
+        self.reading.settle_counts()
+
+
+def superseded(said: Sequence[wl.Message], session: str) -> set[str]:
+    """Ids of the messages of a transcript that were read from one side, without an id, and that the other side says with one."""
+    alike: dict[tuple[str, str], list[wl.Message]] = {}
+    for m in said:
+        if m.text:
+            alike.setdefault((m.role, sf.normalised(m.text)), []).append(m)
+    gone: set[str] = set()
+    for (role, words), messages in alike.items():
+        if len(messages) < 2:
+            continue
+        weak = {wl.id8(sf.weak_id(session, role, words, n)) for n in range(len(messages))}
+        named = [m for m in messages if wl.short(m.id)[-8:] not in weak]
+        gone |= {m.id for m, _ in zip([m for m in messages if m not in named], named, strict=False)} if named else set()
+    return gone
 
 
 def _agent_title(meta: dict, source: dict) -> str:
