@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from wiki_redact import redact
+
 MAX_CONFIG = 1_000_000           # bytes of a configuration file that are looked at
 MAX_PATH = 4_096                 # of a path that can be on a disk
 HOPS = 4                         # clones of clones, and includes of includes, that are followed
@@ -30,7 +32,7 @@ _HOSTS = ((re.compile(r"(?:www|ssh|altssh)\.((?:github|gitlab)\.com|bitbucket\.o
 def remote_key(url: str) -> str:
     """host/owner/repo of a git remote, however it is written; '' for a path or what is no address. Without credentials, port,
     query and .git: nothing in it is secret."""
-    url = url.strip()
+    url = redact(url.strip())[0]      # before it is in lower case, which no rule knows
     if match := _URL.fullmatch(url):
         scheme, host, path = match[1].lower(), match[2], match[3]
     elif "://" not in url and (match := _SCP.fullmatch(url)):

@@ -21,7 +21,7 @@ from functools import cache
 from itertools import accumulate
 from types import MappingProxyType
 
-REDACTOR_VERSION = 1     # `redactor:` in a transcript; raised with every change of a rule, so that old files are read again
+REDACTOR_VERSION = 2     # `redactor:` in a transcript; raised with every change of a rule, so that old files are read again
 
 SHORTEST = 12            # no rule matches fewer characters
 NONE: Mapping[str, int] = MappingProxyType({})
@@ -107,9 +107,11 @@ class Rule:
     judge: Callable[[re.Match[str]], bool] | None = None
 
 
+# What a terminal is told between words: set a colour, clear a line. Raw, as it stands in a file (wiki_text.verbatim), or escaped.
+COLOUR = r"(?:(?:[\x1b\u241b]|\\{1,2}(?:u001[bB]|x1[bB]|033|e))\[[0-9;]{0,12}[mK])"
 # A token starts where a word starts; what an escape (\n, %3D, a colour) leaves in front of it is not part of the word.
-START = re.compile(
-    r"(?<![A-Za-z0-9_])|(?<=\\[nrtb])|(?<=%[0-9A-Fa-f]{2})|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9]{2}m)")
+START = re.compile(r"(?<![A-Za-z0-9_])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=%25[0-9A-Fa-f]{2})|(?<=\\u00[0-9a-fA-F]{2})"
+                   r"|(?<=\[[mK])|(?<=[0-9]m)")
 END = r"(?![A-Za-z0-9_])"
 
 
@@ -243,7 +245,7 @@ SENTRY_DSN = Rule("sentry-dsn", ("://",),
 
 AUTH_HEADERS = (
     Rule("bearer-token", ("earer", "EARER"),
-         r"[Bb](?:earer|EARER)(?:[ \t]+|%20|\+)(?P<value>(?=[^\s\"'`\\]*[0-9A-Z])[A-Za-z0-9_~+/.%-]{12,}=*)",
+         r"[Bb](?:earer|EARER)(?:[ \t]+|%20|\+)" + COLOUR + r"{0,2}(?P<value>(?=[^\s\"'`\\]*[0-9A-Z])[A-Za-z0-9_~+/.%-]{12,}=*)",
          "value", is_credential),
     Rule("basic-auth", ("asic", "ASIC"),
          (r"(?i:authorization[\"'`\\]{0,3}\s*[:=]\s*[\"'`\\]{0,3}basic)(?:[ \t]+|%20|\+)"
@@ -258,7 +260,7 @@ AUTH_HEADERS = (
     Rule("sshpass", ("sshpass",),
          r"sshpass\s+-p\s*[\"'\\]{0,2}(?P<value>[^\s\"'\\]{4,})", "value", is_password),
     Rule("netrc-password", ("password",),
-         r"login\s+\S{1,80}\s+password\s+(?P<value>\S{6,})", "value", is_password),
+         r"login\s+\S{1,80}\s+password\s+(?P<value>(?=\S*[^a-z\s.,;:)])\S{6,})", "value", is_password),
 )
 
 COOKIE_NAME = (r"(?:[\w.-]*(?:sess(?:ion)?(?:[_-]?id)?|\bsid|token|auth|jwt|csrf|remember)[\w.-]*|connect\.sid|PHPSESSID|"
@@ -273,27 +275,27 @@ COOKIE = (
 )
 
 QUERY = Rule(
-    "url-token", ("?", "&"),
-    (r"(?:[?&](?:amp;)?(?i:[\w-]{0,30}(?:token|secret|password|passwd|pwd)|"
+    "url-token", ("?", "&", "u0026"),
+    (r"(?:(?:[?&](?:amp;)?|\\u0026)(?i:[\w-]{0,30}(?:token|secret|password|passwd|pwd)|"
                r"(?:[\w-]{0,20}(?:api|access|secret|private|auth|account)[_-]?)?key)|"
                # never a URL's first parameter
-               r"&(?:amp;)?(?i:sig|signature|x-amz-signature|x-goog-signature|auth|jwt|session|sessionid|sid|code_verifier))"
+               r"(?:&(?:amp;)?|\\u0026)(?i:sig|signature|x-amz-signature|x-goog-signature|auth|jwt|session|sessionid|sid|code_verifier))"
                r"=(?P<value>(?=[^&\s]*[0-9])[A-Za-z0-9_~+/.%=-]{10,})"), "value", is_credential)
 
 AWS_SECRET = Rule(
     "aws-secret", ("ecret", "ECRET", "aws", "AWS"),
-    (r"(?i:secret_?-?access_?-?key|aws_?-?secret(?:_?-?key)?)[\"'`\\]{0,3}\s{0,4}(?:=>|:=|[:=,]|\s)\s{0,4}"
-               r"[\"'`\\]{0,3}(?P<value>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"), "value")
+    (r"(?i:secret_?-?access_?-?key|aws_?-?secret(?:_?-?key)?)[\"'`\\]{0,3}\s{0,4}(?:=>|:=|[:=,]|\s)\s{0,4}" + COLOUR +
+               r"{0,2}[\"'`\\]{0,3}(?P<value>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"), "value")
 
 
 def assignment(name: str, gate: str, key: str, judge: Callable[[re.Match[str]], bool] = looks_secret) -> Rule:
-    """`NAME = value` in a shell, YAML, JSON (escaped or not), code, an HTTP header or a flag."""
+    """`NAME = value` in a shell, YAML, JSON (escaped or not), code with a type in between, an HTTP header or a flag."""
     pattern = (
         rf"(?P<name>{key})(?i:[_-]?(?:base|value|prod|dev|staging|live|[0-9]))?"
-        r"(?:[\"'`\\]{0,3}(?::[ \t]{0,2}[A-Za-z][\w.\[\]|]{0,24})?[ \t]{0,3}"      # a type annotation may stand between
-        r"(?P<sign>=>|:=|[:=](?!=))[ \t]{0,3}(?:[|>][-+]?[ \t]*\n[ \t]+)?)"
+        rf"(?:{COLOUR}{{0,2}}[\"'`\\]{{0,3}}(?::[ \t]{{0,2}}[A-Za-z][\w.\[\]|]{{0,24}})?[ \t]{{0,3}}"
+        rf"(?P<sign>=>|:=|[:=](?!=)){COLOUR}{{0,2}}[ \t]{{0,3}}(?:[|>][-+]?[ \t]*\n[ \t]+)?{COLOUR}{{0,2}})"
         r"(?P<quote>\\{0,3}[\"'`])?(?P<value>(?(quote)[^\s\"'`\\]{8,400}+(?=\\{0,3}[\"'`])|"
-        r"[^\s\"'`\\,;<>(){}\[\]|&$]{8,400}+(?![({\[$<>])))")
+        r"[^\s\"'`\\,;<>(){}\[\]|&$\x1b\u241b]{8,400}+(?![({\[$<>])))")
     return Rule(name, tuple(gate.split()), pattern, "value", judge)
 
 
@@ -333,11 +335,21 @@ RULES: tuple[Rule, ...] = (PEM, PUTTY, *TOKENS, AWS_SECRET, SENTRY_DSN, URL_PASS
 # many is ten times slower. So the rare characters among the rules' literals are first folded into three, and for each
 # of the three one pattern is searched: at every anchor it looks at what stands around it.
 SMALL, SIGN, CAPITAL = "\x01", "\x02", "\x03"
-FOLDED = {SMALL: "bckpz", SIGN: "_.-", CAPITAL: "ABCJKPZ~&"}
+FOLDED = {SMALL: "bckpz", SIGN: "_.-", CAPITAL: "ABCJKPZ", ":": "~&"}
 FOLD = {char: anchor for anchor, chars in FOLDED.items() for char in chars}
 FOLD_BYTES = bytes.maketrans("".join(FOLD).encode(), "".join(FOLD.values()).encode())
 
 WORD = r"[A-Za-z0-9\x01-\x03+/=%]"
+COLOURED = r"(?:(?:[\x1b?]|\\{1,2}(?:u001[\x01\x03]|x1[\x01\x03]|033|e))\[[0-9;]{0,12}[m\x03]){0,2}"
+
+
+def any_case(words: str) -> str:
+    """The words in folded text, in upper or lower case: [bB] is folded to [\\x01\\x03]."""
+    return "|".join("".join(f"[{FOLD.get(c, c)}{FOLD.get(c.upper(), c.upper())}]" for c in word) for word in words.split())
+
+
+IS_SET = (rf"(?:\x02?(?:{any_case('base value prod dev staging live')}|[0-9]))?{COLOURED}[\"'`\\]{{0,4}}(?::[^\n=]{{1,28}}(?==))?"
+          rf"[ \t]{{0,3}}[=:][>=]?{COLOURED}(?:[ \t]*[|>])?[\s\"'`\\+\x02]{{0,24}}{COLOURED}")
 PARTS = {
     "<small>": SMALL, "<sign>": SIGN, "<mark>": CAPITAL,
     "<word>": WORD,
@@ -347,10 +359,12 @@ PARTS = {
     "<up>": r"[A-Z0-9\x03]",
     "<hex>": r"[0-9a-f\x01]",
     # a name goes on and is set to at least eight characters
-    "<set>": r"[\w\x01-\x03]{0,16}[\"'`\\]{0,4}(?::[^\n=]{1,28}(?==))?[ \t]{0,3}[=:][>=]?(?:[ \t]*[|>])?[\s\"'`\\+\x02]{0,24}"
-             r"(?![$<{(\[*])[^\s\"'`\\(){}<>\[\]]{8}",
+    "<set>": IS_SET + r"(?![$<{(\[*])[^\s\"'`\\(){}<>\[\]]{8}",
+    # the same where the value must hold more than a word: a digit, a sign, or many letters
+    "<odd>": IS_SET + r"(?![$<{(\[*])(?=[^\s\"'`\\]{0,400}?(?:[0-9!@#$%^*+=?:]|[A-Za-z\x01]{20}))[^\s\"'`\\(){}<>\[\]]{8}",
+    "<said>": r"\s+(?=\S*[^a-z\s\x01\x02,;:)])\S{6}",
     "<is>": r"[\"'`\\]{0,4}[ \t]{0,3}[=:]",
-    "<value>": r"(?:[ \t]+|%20|\+)[\"'\\]{0,2}[^\s\"'`\\$<{(*\x02][^\s\"'`\\<{(]{7}",
+    "<value>": rf"(?:[ \t]+|%20|\+){COLOURED}" r"[\"'\\]{0,2}[^\s\"'`\\$<{(*\x02][^\s\"'`\\<{(]{7}",
 }
 
 
@@ -372,7 +386,7 @@ def prefixed() -> str:
     last = "".join(sorted({literal[-2] for literals in before.values() for literal in literals}))
     looks = "|".join(f"(?<={'|'.join(sorted(literals))})" for _, literals in sorted(before.items()))
     # cheapest doubt first: long enough, not made of words, after a character that some literal ends in, after a literal
-    return (f"(?=<alnum><word>{{14}}(?:(?<!<words>{{12}})|(?<=<low>{{14}})))(?:(?<=[{last}]{SIGN})(?:{looks})|"
+    return (f"(?=<word>{{15}}(?:(?<!<words>{{12}})|(?<=<low>{{14}})))(?:(?<=[{last}]{SIGN})(?:{looks})|"
             "<hex>{40}|(?<=<alnum>{24}<sign><word>{6}<sign>)<word>{27})")      # airtable and discord: a run before it, too
 
 
@@ -386,23 +400,23 @@ GATE = (
          r"(?<=<sign><sign>)(?:<low>{1,20}<sign>){0,3}(?:pass|token|secret|key)<low>*<value>",
          r"SessionId=", r"Lines:"),
     gate(SMALL,
-         r"e[ny]<set>", r"ie<is>", r"s(?:<sign>slack<sign>|/[0-9]{16})",        # token, key, cookie, hooks
-         r"ass(?:<set>| <sign>p|word\s+\S{6})", r"wd<set>",                     # password, sshpass, netrc, pwd
+         r"e[ny]<odd>", r"ie<is>", r"s(?:<sign>slack<sign>|/[0-9]{16})",        # token, key, cookie, hooks
+         r"ass(?:(?:word|wd|phrase)?<odd>| <sign>p|word<said>)", r"wd<odd>",                     # password, sshpass, netrc, pwd
          r"i(?<=da<small>i)<hex>{32}",                                          # dapi
-         r"re(?:t(?:<set>|<sign>?access)|dentials?<set>)",                      # secret, credential
+         r"re(?:t(?:<odd>|<sign>?access)|dentials?<odd>)",                      # secret, credential
          r"earer<value>", r"ation(?<=ori<small>ation)<is>"),                    # bearer, authorization
     gate(CAPITAL,
          r"[BCKS][CI]A<up>{16}", r"Iza<word>{20}", r"T[AC]TT3",
          r"KCp<word>{20}", r"A(?<=EAA)A<word>{20}", r"I(?<=LTAI)<word>{12}", r"[AT](?<=E<mark>[AT])K<word>{20}",
          r"<hex>{32}(?<=S<mark><hex>{32})",
-         r"e[ny]<set>", r"E[NY]<set>", r"ie<is>", r"IE<is>",
-         r"ass(?:word|wd|phrase)<set>", r"ASS(?:WORD|WD|PHRASE)<set>", r"wd<set>", r"WD<set>",
-         r"(?:ASS|ass)(?:[\"'=\\]|(?:(?<=<sign><mark>...)|(?<=<low><mark>...))<is>)",
-         r"ret<set>", r"RET(?:<set>|_?ACCESS)", r"redentials?<set>", r"REDENTIALS?<set>",
+         r"e[ny]<odd>", r"E[NY]<set>", r"ie<is>", r"IE<is>",
+         r"ass(?:word|wd|phrase)?<odd>", r"ASS(?:WORD|WD|PHRASE|(?=[\"'=\\])|(?<=<sign><mark>ASS))<set>", r"wd<odd>", r"WD<set>",
+         r"ret<odd>", r"RET(?:<set>|_?ACCESS)", r"redentials?<odd>", r"REDENTIALS?<set>",
          r"HPSESSID=", r"SESSIONID=", r"EGIN(?<=<sign><mark>EGIN)", r"earer<value>", r"EARER<value>", r"ATION<is>",
-         r"<word>{8}(?:(?<=ey<mark><word>{8})|(?<=[Q6]<mark><word>{8}))",
-         r"(?:amp;)?(?:sig|signature|auth|jwt|session|sessionid|sid|code_verifier)="),
+         r"<word>{8}(?<=ey<mark><word>{8})"),
     gate(":",
+         r"<word>{8}(?<=[Q6]:<word>{8})",                                       # azure, openshift
+         r"(?:amp;)?(?:sig|signature|auth|jwt|session|sessionid|sid|code_verifier)=",
          r"//(?:[^\s/@:]{0,100}:[^\s/@]{4,256}@|<hex>{32})",                    # a password in a URL, Sentry's
          r"AA(?<=[0-9]:AA)<word>{20}"),                                         # telegram
 )
@@ -420,7 +434,11 @@ def gate_patterns() -> tuple[re.Pattern[bytes], ...]:
 
 def fold(text: str) -> bytes:
     """One byte a character, so that places in it are places in the text."""
-    return text.encode("ascii", "replace").translate(FOLD_BYTES)
+    return folded_bytes(text.encode("ascii", "replace"))
+
+
+def folded_bytes(data: bytes) -> bytes:
+    return data.translate(FOLD_BYTES).replace(b"\\u0026", b"\0\0\0\0\0:")      # & as some programs write it in JSON
 
 
 def suspected(text: str) -> list[Rule]:
@@ -462,7 +480,7 @@ def redact(text: str) -> tuple[str, Mapping[str, int]]:
 def redact_many(texts: Sequence[str]) -> list[tuple[str, Mapping[str, int]]]:
     """`[redact(text) for text in texts]`, from one scan over all of them: worth it where they are many and short."""
     results = [(text, NONE) for text in texts]
-    folded = b"\0\n".join([text.encode("ascii", "replace") for text in texts]).translate(FOLD_BYTES)
+    folded = folded_bytes(b"\0\n".join([text.encode("ascii", "replace") for text in texts]))
     spots = {match.start() for pattern in gate_patterns() for match in pattern.finditer(folded)}
     starts = list(accumulate((len(text) + 2 for text in texts), initial=0)) if spots else []
     for i in {bisect_right(starts, spot) - 1 for spot in spots}:

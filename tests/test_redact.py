@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +12,7 @@ import wiki_redact
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from planted import CONTEXTS, SETTING_CONTEXTS, kinds, pem, settings_of
-from wiki_redact import NONE, RULES, redact, redact_many
+from wiki_redact import NONE, RULES, redact, redact_many, redact_name
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -38,6 +39,40 @@ def test_a_secret_known_by_its_name_is_found_in_every_context(kind, context):
         assert secret not in clean, clean
         assert counts.get(kind), (counts, clean)
         assert redact(clean) == (clean, {})
+
+
+@pytest.mark.parametrize("colour", ["\x1b[31m", "\u241b[31m", "\u241b[01;31m\u241b[K", "\u241b[38;5;12m", "\\u001b[31m"],
+                         ids=["raw", "in a file", "by grep", "of 256", "escaped"])
+def test_a_secret_is_found_in_the_colours_of_a_terminal(colour):
+    """M12"""
+    off = colour[:colour.index("[")] + "[0m"
+    for secret in kinds(3).values():
+        line = max(secret.split("\n"), key=len)
+        assert line not in redact(f"> {colour}{secret}{off} <")[0]
+    for kind in ("password", "secret", "token", "api-key", "aws-secret", "bearer-token"):
+        written, secret = settings_of(3)[kind]
+        for text in (f"> {colour}{written}{off} <", written.replace(secret, f"{colour}{secret}{off}")):
+            assert secret not in redact(text)[0], text
+
+
+@pytest.mark.parametrize("before, after", [("\\u003d", "\\u0026x=1"), ("%253D", "%2526"), ("\\t", "\\n"), ("、", "。"), ("é", "")])
+def test_what_stands_around_a_secret_may_be_escaped_or_of_any_script(before, after):
+    """M12"""
+    for secret in kinds(4).values():
+        assert max(secret.split("\n"), key=len) not in redact(f"{before}{secret}{after}")[0]
+    signed = "https://files.internal/a?se=2027\\u0026sig=" + kinds(4)["github-pat"][4:]
+    assert "[REDACTED:url-token]" in redact(signed)[0]
+
+
+def test_a_name_is_written_down_without_its_secret_and_stays_one_of_its_own():
+    """B5"""
+    here, there = (f"/home/dev/{secret}/api.jsonl" for secret in (kinds(1)["github-pat"], kinds(2)["github-pat"]))
+    assert redact_name(here) != redact_name(there) and redact_name(here) == redact_name(here)
+    assert all(re.fullmatch(r"/home/dev/\[REDACTED:github-pat\]/api.jsonl~[0-9a-f]{8}", redact_name(p)) for p in (here, there))
+    folder = "/root/.claude/projects/-home-dev-" + re.sub(r"[^A-Za-z0-9]", "-", kinds(1)["github-pat"])
+    assert redact_name(folder).startswith("/root/.claude/projects/[REDACTED:name]~")
+    for plain in ("/root/.claude/projects/-home-dev-api/3de77ea9-3685-4e06-8d85-29c7b6592474.jsonl", "a1f3", ""):
+        assert redact_name(plain) == plain
 
 
 def test_there_are_at_least_forty_kinds():
