@@ -28,6 +28,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
+import session_canary
 import session_formats as sf
 import session_lineage as lineage
 import session_marks
@@ -103,7 +104,7 @@ def nothing_new(listings: Iterable[Listing], state: dict[str, dict]) -> bool:
         for path, info in files:
             entry = state.get(path)
             if (not entry or entry.get("mtime") != info.st_mtime_ns or entry.get("size") != info.st_size
-                    or "offset" not in entry and "own" not in entry):
+                    or "offset" not in entry and "own" not in entry or "strange" in entry):
                 return False
     return True
 
@@ -137,6 +138,8 @@ def changed(source: sf.Source, entry: dict, force: bool) -> str:
         return "new"
     if force:
         return "forced"
+    if "strange" in entry and session_canary.learnt(entry, sf.module(source.format)):
+        return "forced"      # what was strange when it was read is known by now
     return "" if entry.get("size") == source.size and entry.get("mtime") == source.mtime else "grown"
 
 
@@ -435,7 +438,9 @@ class Run:
         old = self.wiki.text(ERRORS) or ""
         lines = {m[1]: line for line in old.splitlines() if (m := re.match(r"- extract: `(.*)`: ", line))}
         mended = set(map(wl.redact_name, self.mended)) if lines else ()
-        errors = {wl.redact_name(p): wl.redact(what)[0] for p, what in self.errors.items()}
+        drift = session_canary.trouble(session_canary.seen(self.state)) if any(
+            "strange" in e for e in self.state.values()) else {}
+        errors = {wl.redact_name(p): wl.redact(what)[0] for p, what in {**drift, **self.errors}.items()}
         kept = {p: line for p, line in lines.items() if p not in mended and ("[REDACTED:" in p or os.path.exists(p))}
         kept |= {name: f"- extract: `{name}`: {what}" for name, what in errors.items()}
         others = [line for line in old.splitlines() if line.startswith("- ") and not line.startswith("- extract: ")]

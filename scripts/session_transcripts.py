@@ -75,6 +75,7 @@ class Outcome:
     day: str = ""
     first_prompt: str = ""
     cwd: str = ""
+    remote: str = ""                              # of its repository, where the agent wrote it down
     entrypoint: str = ""
     entries: dict[str, dict] = field(default_factory=dict)
     broken: dict[str, int] = field(default_factory=dict)
@@ -112,14 +113,16 @@ def read_file(file: File, session: str, tools: sf.Tools, whole: bool) -> tuple[s
     for what in (f"place: {format.place(file.source.path)}", *(["shape: rewritten"] if reason == "rewritten" else [])):
         if not format.knows(what):
             reading.odd(what)
-    new |= counted(reading, entry if start else {})
+    new |= counted(reading, entry if start else {}) | ({"format": file.source.format} if file.source.format == "codex" else {})
     return reading, new, reason
 
 
 def counted(reading: sf.Reading, before: dict) -> dict[str, Any]:
     """What the state keeps of the kinds of record there were, with what it kept before: {"records": {version: n}} and, where
     there was anything that no table knows, {"strange": {version: {name: n}}}."""
-    records, strange = Counter(before.get("records") or {}), {v: Counter(n) for v, n in (before.get("strange") or {}).items()}
+    was, odd = before.get("records"), before.get("strange")
+    records = Counter(was if isinstance(was, dict) else {})
+    strange = {v: Counter(n) for v, n in odd.items() if isinstance(n, dict)} if isinstance(odd, dict) else {}
     records.update(reading.records)
     for version, names in reading.strange.items():
         strange.setdefault(version, Counter()).update({clean_word(name): n for name, n in names.items()})
@@ -283,8 +286,11 @@ def is_of(text: str, group: Group) -> bool:
 def judge(out: Outcome, readings: list[tuple[File, sf.Reading]], setting: Setting) -> None:
     """Set the facts and the verdict: is there anything, and is it a session of our own model calls?"""
     mains = [r for f, r in readings if not f.agent]
-    for reading in mains or [r for _, r in readings]:
-        out.cwd, out.entrypoint = out.cwd or reading.cwd, out.entrypoint or reading.entrypoint
+    for file, reading in [(f, r) for f, r in readings if not f.agent] or readings:
+        # A session belongs to the folder it began in: what is read later may name another.
+        began = str(file.entry.get("cwd") or "") if reading.start else ""
+        out.cwd, out.entrypoint = out.cwd or began or reading.cwd, out.entrypoint or reading.entrypoint
+        out.remote = out.remote or reading.remote
     first = [next((d.text for d in r.main if d.role == "user"), "") for r in mains if not r.start]
     sessions = [out.group.session, *(r.forked_from for r in mains)]
     if session_marks.mark_of(sessions, out.cwd, first, setting.ours, setting.cache):

@@ -2,7 +2,7 @@
 """What the wiki holds, what waits for you, what ran last and what it cost.
 
   wiki-status.py                 for a person
-  wiki-status.py --json          for a program: counts, last_runs, overdue, queue, costs, alerts, own_sessions_seen
+  wiki-status.py --json          for a program: counts, last_runs, overdue, queue, costs, alerts, own_sessions_seen, formats
   wiki-status.py --wings         the wings found, with their sizes, and how to exclude one
   wiki-status.py --after LOG --seconds N
                                  the closing words of a wiki-maintain run, from the lines its phases printed
@@ -12,6 +12,8 @@ import wiki_lib as wl
 import json
 import re
 from pathlib import Path
+
+import session_canary
 
 import session_marks
 
@@ -51,6 +53,15 @@ def own_sessions(wiki: wl.Wiki) -> int:
     return len(session_marks.refused(wiki) | session_marks.own_transcripts(wiki))
 
 
+def mined(wiki: wl.Wiki) -> dict:
+    """.mine-state.json: what is known of each session file on this machine; {} where there is none, or it does not parse."""
+    try:
+        state = json.loads((wiki.root / ".mine-state.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {path: entry for path, entry in state.items() if isinstance(entry, dict)} if isinstance(state, dict) else {}
+
+
 def status(wiki: wl.Wiki) -> dict:
     """The whole status as one value; see formats: wiki-status.py --json."""
     hygiene = wiki.state(".hygiene-state.json")
@@ -67,6 +78,7 @@ def status(wiki: wl.Wiki) -> dict:
         "costs": costs(wiki),
         "alerts": ([alert] if alert else []) + errors,
         "own_sessions_seen": own_sessions(wiki),
+        "formats": session_canary.table(session_canary.seen(mined(wiki))),
     }
 
 
@@ -118,6 +130,7 @@ def person(found: dict) -> str:
     if found["own_sessions_seen"]:
         lines.append(f"  {number(found['own_sessions_seen'], 'session')} of our own model calls seen; there should be none: "
                      "does an old claude keep them?")
+    lines += [f"  {line}" for line in session_canary.lines(found["formats"])]
     return "\n".join(lines + [f"  ! {alert}" for alert in found["alerts"]])
 
 

@@ -39,6 +39,8 @@ from typing import Any
 
 import orjson
 
+from session_formats import recalled
+
 FORMATS = ("claude_code", "codex")     # modules of this package, in the order in which a strange file is offered to them
 MAX_OUTPUT_CHARACTERS = 20_000         # of one tool call, whatever the number of lines
 ARGUMENT_CHARACTERS = 500              # of a call's telling argument, which stands on one line
@@ -91,17 +93,19 @@ class Draft:
 
 class Call:
     """A tool call; `output` is None until it is known, and stays so where the policy keeps none."""
-    __slots__ = ("name", "argument", "output", "given")
+    __slots__ = ("name", "argument", "output", "given", "recalls")
 
     def __init__(self, name: str, argument: str, given: Any):
         self.name, self.argument, self.given = name, argument, given
         self.output: str | None = None
+        self.recalls = False           # it asked this wiki: what came of it is not kept
 
 
 @dataclass(slots=True)
 class Reading:
     """What a stretch of a session file says."""
     cwd: str = ""
+    remote: str = ""                   # of the repository it was in, where the agent says so
     branch: str = ""
     entrypoint: str = ""               # how the agent was started: cli, sdk-cli, exec ...
     title: str = ""                    # the agent's own title
@@ -266,12 +270,18 @@ class Tools:
     max_lines: int = 200
 
     def call(self, name: str, given: Any) -> Call:
-        return Call(name, self._argument(name, given), given if name in self.summarize else None)
+        call = Call(name, self._argument(name, given), given if name in self.summarize else None)
+        if name in self.keep or name in self.summarize:
+            command = given.get("command") if isinstance(given, dict) else None
+            call.recalls = recalled.by_call(name, command if isinstance(command, str) else "")
+        return call
 
     def answer(self, call: Call, text: str) -> None:
         """Join a call with what came of it."""
-        if call.name in self.keep:
-            call.output = cut_output(own_words(text), self.max_lines)
+        if call.recalls:
+            call.given = None
+        elif call.name in self.keep:
+            call.output = cut_output(recalled.left_out(own_words(text)), self.max_lines)
         elif call.name in self.summarize:
             if call.name not in _CHANGED and (said := brief(own_words(text), 160)):
                 call.argument = f"{call.argument}: {said}" if call.argument else said

@@ -26,7 +26,8 @@ _NOT_SAID = re.compile(
     r"\s*(?:<(?:environment_context|user_instructions|subagent_notification|turn_aborted|recommended_plugins|user_action"
     r"|INSTRUCTIONS|permissions|skills?_instructions|skill|apps_instructions|plugins_instructions|collaboration_mode"
     r"|app-context|model_switch|personality_spec|multi_agent_mode|hook_prompt|local_context)\b"
-    r"|# AGENTS\.md instructions)")
+    r"|# AGENTS\.md instructions|Another language model started to solve this problem and produced a summary)")
+_EDITOR = re.compile(r"\s*# Context from my IDE setup:\n.*?^## My request for Codex:\s*", re.S | re.M)    # what the IDE has open
 _CWD = re.compile(r"<cwd>(.*?)</cwd>|Current working directory: (.+)")
 _SHELL = re.compile(r"\s*<user_shell_command>\s*<command>(.*?)</command>", re.S)
 _COMMAND_ECHO = re.compile(r"Command: .*?\n(?=Chunk ID: |Wall time)", re.S)
@@ -212,6 +213,8 @@ class _Reader:
         git, source = meta.get("git"), meta.get("source")
         if isinstance(git, dict) and _text(git.get("branch")):
             reading.branch = git["branch"]
+        if isinstance(git, dict):
+            reading.remote = reading.remote or _text(git.get("repository_url"))
         if isinstance(source, str):
             reading.entrypoint = source
         elif self.agent and isinstance(source, dict):
@@ -395,6 +398,8 @@ def _block(block: dict) -> str:
 
 
 def _said(text: str) -> str:
+    if "# Context from my IDE setup:" in text[:60]:
+        text = _EDITOR.sub("", text, count=1)
     if "<" in text:
         text = sf.own_words(text)
         if shell := _SHELL.match(text):
