@@ -99,7 +99,7 @@ def settings_of(seed: int) -> dict[str, tuple[str, str]]:
     dice = random.Random(seed)
 
     def r(n: int, alphabet: str = B62) -> str:
-        return "".join(dice.choices(alphabet, k=n - 2)) + "q7"
+        return "".join(dice.choices(alphabet, k=n - 3)) + "5q7"
 
     def written(form: str, secret: str) -> tuple[str, str]:
         return form.format(secret), secret

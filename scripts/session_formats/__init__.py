@@ -135,7 +135,7 @@ class Reading:
     def odd(self, what: str) -> None:
         """Count something that no table knows, such as 'record: new-type'."""
         seen = self.strange.setdefault(self.version, Counter())
-        what = " ".join(what.split())[:ODD_CHARACTERS]
+        what = brief(what, ODD_CHARACTERS)
         seen[what if what in seen or len(seen) < ODD_KINDS else "(others)"] += 1
 
     def in_version(self, version: str) -> None:
