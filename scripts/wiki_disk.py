@@ -572,7 +572,9 @@ class Wiki:
         for name in (".gitignore", ".gitattributes"):
             if (source := CHECKOUT / name).exists() and not (self.root / name).exists():
                 atomic_write(self.root / name, source.read_text())
-        self.apply([self.page_index(s) for s in STATIONS], quiet=True)
+        for index in (self.page_index(s) for s in STATIONS):      # not through apply, which goes on where one fails
+            if self._changes(index):
+                atomic_write(self.root / index.path, index.text)
         for lock in (self.root / ".git").rglob("*.lock"):      # of a first run that was killed: nobody else knows this wiki
             lock.unlink(missing_ok=True)
         run_tool(["git", "init", "-q", str(self.root)], env=git_env(None))

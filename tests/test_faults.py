@@ -77,7 +77,8 @@ def test_whatever_fails_is_one_line_and_the_next_run_ends_undisturbed(home, scen
 def test_each_thing_that_may_fail_is_one_line_and_the_next_run_ends_undisturbed(home, scene, name, share, ever_after):
     here = scene(name)
     for number in range(1 + share, len(here.events) + 1, SHARES):
-        shutil.rmtree(home.wiki, ignore_errors=True)
+        for folder in (home.wiki, home.cache):
+            shutil.rmtree(folder, ignore_errors=True)
         fault_at(home, here, number, ERRORS[number // SHARES % len(ERRORS)], ever_after)
 
 

@@ -132,7 +132,8 @@ def test_extraction_killed_anywhere_is_finished_by_the_next_run(home, scene, nam
 def test_extraction_killed_before_each_thing_it_does_is_finished_by_the_next_run(home, scene, name, share):
     here = scene(name)
     for number in range(1 + share, len(here.events) + 1, SHARES):
-        shutil.rmtree(home.wiki, ignore_errors=True)
+        for folder in (home.wiki, home.cache):
+            shutil.rmtree(folder, ignore_errors=True)
         killed_at(home, here, number)
 
 
