@@ -32,6 +32,7 @@ import session_canary
 import session_formats as sf
 import session_lineage as lineage
 import session_marks
+from session_retention import Watch
 from session_transcripts import (
     File,
     Group,
@@ -528,13 +529,11 @@ def main() -> int:
 
 def extract(args: Any) -> int:
     settings = wl.config()
-    if settings.get("paused"):
-        wl.note("paused: true in wiki.yaml; nothing was mined")
-        return 0
     # Many small values live until the end: looking for garbage among them is time lost.
     gc.disable()
     single = single_source(args.transcript) if args.transcript else []
-    found = [] if single else listed([p for folder in args.sessions for p in named_folders(folder)] or default_folders())
+    folders = [p for folder in args.sessions for p in named_folders(folder)] or default_folders()
+    found = [] if single else listed(folders)
     seen = len(single) + sum(len(files) for _, _, files in found)
     if not seen:
         wl.note("no sessions were found; try it on the examples: extract-sessions.py --sessions examples/sessions")
@@ -543,6 +542,17 @@ def extract(args: Any) -> int:
     sources = single or ([] if not args.force and nothing_new(found, run.state) else find_sources(found))
     named_again(run.state, sources)
     made = plan(sources, run.state, args.force, run.left_out, lambda session: wl.id8(session) in run.setting.paths())
+    watch = watch_of(run, args, folders)
+    unread = [*(f for g in made.groups for f in g.files), *made.waiting,
+              *(File(s, "", "", "new", {}) for s in sources if s.path in made.failed)]
+    if settings.get("paused"):
+        wl.note("paused: true in wiki.yaml; nothing was mined")
+        if not args.dry_run and wiki.root.is_dir():
+            watch.see(unread, paused=True)
+            watch.close(run.state, run.setting.paths, mining=False)
+        return 0
+    if not args.dry_run:
+        watch.see(unread)
     run.errors |= made.failed
     run.failures += len(made.failed)
     for file in made.waiting:
@@ -551,8 +561,16 @@ def extract(args: Any) -> int:
     wiki.apply(run.report(), quiet=not args.dry_run)
     for file in made.waiting if args.dry_run else ():
         wl.say(f"would wait for the session of {wl.redact_name(file.source.path)}")
+    if not args.dry_run:
+        watch.close(run.state, run.setting.paths, mining=not (args.sessions or args.transcript or args.project))
     tell(run, seen, len(made.waiting))
     return wl.EXIT_FAILED if run.failures else 0
+
+
+def watch_of(run: Run, args: Any, folders: Sequence[tuple[str, str]]) -> Watch:
+    """Who keeps watch over what this run sees; only of folders that it looks at as a whole can be said what is missing."""
+    whole = [] if args.project or args.transcript else [os.path.abspath(folder) for _, folder in folders]
+    return Watch(run.wiki, whole, replace(run, project="").left_out, run.exclude)
 
 
 def read_and_write(run: Run, groups: list[Group], save: bool) -> None:

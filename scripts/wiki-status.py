@@ -4,6 +4,7 @@
   wiki-status.py                 for a person
   wiki-status.py --json          for a program: counts, last_runs, overdue, queue, costs, alerts, own_sessions_seen, formats
   wiki-status.py --wings         the wings found, with their sizes, and how to exclude one
+  wiki-status.py --seen          you have read which sessions vanished before they were mined: their alert goes away
   wiki-status.py --after LOG --seconds N
                                  the closing words of a wiki-maintain run, from the lines its phases printed
 """
@@ -16,6 +17,8 @@ from pathlib import Path
 import session_canary
 
 import session_marks
+import session_retention
+from wiki_alerts import raised
 
 REVIEW_COMMAND = "scripts/wiki-staging.py --list"
 OVERDUE_DAYS = 2          # a nightly run that has not been seen for longer is overdue
@@ -65,18 +68,16 @@ def mined(wiki: wl.Wiki) -> dict:
 def status(wiki: wl.Wiki) -> dict:
     """The whole status as one value; see formats: wiki-status.py --json."""
     hygiene = wiki.state(".hygiene-state.json")
-    last = {"hygiene": max(hygiene.get("last-quick!max", {""}))}
-    day = wl.as_date(last["hygiene"])
-    alert = (wiki.text("context/alert.md") or "").strip()
+    last = {"mining": session_retention.last_mining(wiki), "hygiene": max(hygiene.get("last-quick!max", {""}))}
     errors = [line[2:] for line in (wiki.text("reports/mine-errors.md") or "").splitlines() if line.startswith("- ")]
     return {
         "wiki": str(wiki.root),
         "counts": counts(wiki),
         "last_runs": last,
-        "overdue": ["hygiene"] if day and (wl.today() - day).days > OVERDUE_DAYS else [],
+        "overdue": [name for name, at in last.items() if (day := wl.as_date(at)) and (wl.today() - day).days > OVERDUE_DAYS],
         "queue": {"staged": len(wiki.files("staging")), "review": REVIEW_COMMAND},
         "costs": costs(wiki),
-        "alerts": ([alert] if alert else []) + errors,
+        "alerts": raised(wiki) + errors,
         "own_sessions_seen": own_sessions(wiki),
         "formats": session_canary.table(session_canary.seen(mined(wiki))),
     }
@@ -118,12 +119,13 @@ def closing(log: str, seconds: int, staged: int) -> str:
 
 def person(found: dict) -> str:
     """The status for a person."""
-    c, cost = found["counts"], found["costs"]
+    c, cost, last = found["counts"], found["costs"], found["last_runs"]
     lines = [
         f"{found['wiki']}",
         f"  {c['conversations']} conversations in {c['wings']} wings, {c['summarized']} summarised",
         f"  {c['pages']} pages, {c['staged']} waiting for review, {c['archived']} archived",
-        f"  last hygiene {found['last_runs']['hygiene'] or 'never'}; {cost['calls']} model calls, {cost['usd']} USD so far",
+        f"  last mining {last['mining'] or 'never'}, last hygiene {last['hygiene'] or 'never'}; "
+        f"{cost['calls']} model calls, {cost['usd']} USD so far",
     ]
     if c["staged"]:
         lines.append(f"  review: {REVIEW_COMMAND}")
@@ -138,6 +140,7 @@ def main() -> int | None:
     parser = wl.parser(__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--wings", action="store_true", help="list the wings with their sizes")
+    parser.add_argument("--seen", action="store_true", help="take the sessions that vanished off the list and their alert away")
     parser.add_argument("--after", metavar="LOG", help="print the closing words of the run whose output LOG holds")
     parser.add_argument("--seconds", type=int, default=0, metavar="N", help="how long that run took")
     args = parser.parse_args()
@@ -148,6 +151,10 @@ def main() -> int | None:
             wl.note(f"{wiki.root} is no git repository, so nothing can be committed or undone; make it one with: git init")
     elif args.wings:
         print(wings(wiki))
+    elif args.seen:
+        with wl.run_lock():
+            count = session_retention.acknowledge(wiki)
+        wl.say(f"taken off the list: {number(count, 'session')} that vanished" if count else "nothing was on the list")
     else:
         found = status(wiki)
         print(json.dumps(found, ensure_ascii=False, indent=2) if args.json else person(found))

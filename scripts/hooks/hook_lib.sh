@@ -88,6 +88,13 @@ capture() {
   hook_warn "$inbox: could not write there, the end of this session is not noted; it is mined all the same"
 }
 
+# `, "bytes": N` of a session file that is there (its path as it stands in JSON), so that one that vanishes before it was
+# mined is missed; nothing where there is none: a session that was opened and closed without a word leaves no file.
+bytes_of() {
+  file=$(printf '%s' "$1" | sed 's/\\\(["\\\/]\)/\1/g')
+  [ -s "$file" ] && printf ', "bytes": %d' "$(wc -c <"$file")"
+}
+
 # event KIND: the content of that file, made from the hook's stdin.
 event() {
   hook_stdin | json_fields session_id transcript_path cwd text custom_instructions | {
@@ -96,7 +103,8 @@ event() {
     IFS= read -r cwd
     IFS= read -r text
     IFS= read -r instructions
-    printf '{"kind": "%s", "session_id": "%s", "transcript_path": "%s", "cwd": "%s", "text": "%s", "time": "%s"}\n' \
-      "$1" "$session_id" "$transcript_path" "$cwd" "${text:-$instructions}" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+    printf '{"kind": "%s", "session_id": "%s", "transcript_path": "%s", "cwd": "%s", "text": "%s", "time": "%s"%s}\n' \
+      "$1" "$session_id" "$transcript_path" "$cwd" "${text:-$instructions}" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
+      "$(bytes_of "$transcript_path")"
   }
 }
