@@ -46,7 +46,7 @@ from session_transcripts import (
     standing,
 )
 from wiki_wings import STATE as WINGS_STATE
-from wiki_wings import Wings, matches
+from wiki_wings import Wings
 
 # ---- seams: the script's capitals, wiki.yaml's `extract-sessions:` over them
 
@@ -290,28 +290,51 @@ class Run:
     def machine(self) -> str:
         return self.wiki.machine
 
-    def left_out(self, known: dict, source: sf.Source) -> bool:
-        """True for a session that is not to be mined: ours, excluded, headless, or of another wing than --project."""
+    def left_out(self, known: dict, source: sf.Source, wing: str = "") -> bool:
+        """True for a session that is not to be mined: ours, excluded, headless, or of another wing than --project. `wing`: its
+        own, where that is settled already."""
         if known.get("own"):
             return True
-        cwd, wing = known.get("cwd", ""), known.get("wing", "")
-        if not cwd and not wing:
+        cwd, was, remote = (known.get(key, "") for key in ("cwd", "wing", "remote"))
+        if not cwd and not was:
             return False
-        wing = wing or self.wings.of(cwd, source.project)
-        return (bool(self.project) and wl.slug(self.project) != wing
-                or any(matches(cwd, p) or p == wing for p in self.exclude)
-                or not self.headless and "entrypoint" in known)
+        if self.project or self.exclude:
+            # A session that is not filed has no wing for good: a changed project_map may move it.
+            wing = wing or (known.get("path") or not cwd) and was or self.wings.of(cwd, source.project, remote)
+            if self.project and wl.slug(self.project) != wing or self.wings.excluded(cwd, wing, self.exclude, remote):
+                return True
+        return not self.headless and "entrypoint" in known
+
+    def learn(self, outcomes: list[Outcome]) -> None:
+        """Take in the repositories of what will be filed, and of nothing else: their names travel to other machines."""
+        self.wings.remember((o.cwd, o.meta.get("wing")) for o in outcomes if o.path)
+        self.wings.learn((o.cwd, o.remote) for o in outcomes if o.verdict == "transcript" and not o.path and not (
+            self.wings.excluded(o.cwd, "", self.exclude, o.remote)
+            or not self.headless and any("entrypoint" in e for e in o.entries.values())))
+
+    def look_ahead(self, groups: list[Group]) -> None:
+        """The same from the heads of the files, where they are read in several batches: two repositories of one name are told
+        apart in the first one, too. One session of a project folder of Claude Code speaks for the others."""
+        first = {os.path.dirname(f.source.path) if f.source.format == "claude_code" else f.source.path: f.source.path
+                 for g in groups for f in g.files if not f.entry and not f.agent}
+        for path in first.values():
+            with contextlib.suppress(OSError, ValueError):
+                head = read_head(path)
+                said = [json.loads(m[1]) if (m := re.search(rb'"%b":\s*("(?:[^"\\]|\\.)*")' % key, head)) else ""
+                        for key in (b"cwd", b"repository_url")]
+                if said[0] and not self.wings.excluded(said[0], "", self.exclude, said[1]):
+                    self.wings.learn([(said[0], said[1])])
 
     def edits(self, outcomes: list[Outcome]) -> Iterable[wl.Edit]:
         """The transcripts to write; notes the failures and fills in the state."""
-        self.wings.learn(o.cwd for o in outcomes if not o.path and o.cwd)
+        self.learn(outcomes)
         for out in outcomes:
-            wing = out.meta.get("wing") or (self.wings.of(out.cwd, out.group.files[0].source.project))
+            wing = out.meta.get("wing") or self.wings.of(out.cwd, out.group.files[0].source.project, out.remote)
             for path, entry in out.entries.items():
                 source = next(f.source for f in out.group.files if f.source.path == path)
                 if not out.verdict == "own":
-                    entry["wing"] = wing
-                if self.left_out(entry, source):
+                    entry |= {"wing": wing} | {k: v for k, v in self.wings.where(out.cwd, out.remote).items() if v}
+                if self.left_out(entry, source, wing):
                     self.state[path] = {k: v for k, v in entry.items() if k in KEPT_OF_LEFT_OUT}
                     out.verdict = "own" if out.verdict == "own" else "left out"
             self.tally[out.verdict] += 1
@@ -454,7 +477,7 @@ class Run:
         return [wl.Write(path=ERRORS, text=text, why=f"{len(kept)} to look at")] if text != old else []
 
 
-KEPT_OF_LEFT_OUT = ("size", "mtime", "session", "agent", "cwd", "wing", "own", "entrypoint")
+KEPT_OF_LEFT_OUT = ("size", "mtime", "session", "agent", "cwd", "wing", "root", "remote", "own", "entrypoint")
 
 
 def load_state(wiki: wl.Wiki) -> dict[str, dict]:
@@ -577,7 +600,10 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
     """Read the groups batch by batch, write their transcripts, then remember that it was done."""
     wiki, dry = run.wiki, wl.wiki_disk.DRY_RUN
     fresh = not wiki.root.exists() or not any(wiki.root.iterdir())
-    for number, batch in enumerate(batches(groups)):
+    lists = batches(groups)
+    if len(lists) > 1:
+        run.look_ahead(groups)
+    for number, batch in enumerate(lists):
         begin = wiki.init if not number else lambda: None
         outcomes = read_all(batch, run.setting, begin, INIT_BYTES if fresh and not number else 0)
         edits = list(run.edits(outcomes))
@@ -590,8 +616,8 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
         if not dry and (batch or save):
             wiki.apply(run.report(), quiet=True)      # a file that counts as read is not complained of again
             wl.reach_the_disk(wiki.root / e.path for e in edits if id(e) in done)
-            if run.wings.new:
-                wiki.save_state(WINGS_STATE, run.wings.memory())
+            if learnt := run.wings.memory():
+                wiki.save_state(WINGS_STATE, learnt)
             save_state(wiki, run.state)
 
 
@@ -601,8 +627,8 @@ def begin(wiki: wl.Wiki, project: str, settings: dict[str, Any]) -> Run:
         "MAX_BASH_OUTPUT_LINES": MAX_BASH_OUTPUT_LINES})
     tools = sf.Tools(frozenset(seams["KEEP_FULL_OUTPUT_TOOLS"] or ()), frozenset(seams["SUMMARIZE_TOOLS"] or ()),
                      int(seams["MAX_BASH_OUTPUT_LINES"]))
-    wings = Wings(seams["PROJECT_MAP"] or {}, wiki.state(WINGS_STATE))
     state = load_state(wiki)
+    wings = Wings(seams["PROJECT_MAP"] or {}, wiki.state(WINGS_STATE), state.values)
     setting = Setting(wiki, tools, str(wl.cache_dir()), functools.cache(lambda: known_transcripts(wiki)),
                       functools.cache(lambda: session_marks.known(wiki, state)))
     return Run(wiki, state, wings, setting, project, tuple(wl.as_list(settings.get("exclude"))),

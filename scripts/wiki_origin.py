@@ -32,7 +32,7 @@ _HOSTS = ((re.compile(r"(?:www|ssh|altssh)\.((?:github|gitlab)\.com|bitbucket\.o
 def remote_key(url: str) -> str:
     """host/owner/repo of a git remote, however it is written; '' for a path or what is no address. Without credentials, port,
     query and .git: nothing in it is secret."""
-    url = redact(url.strip())[0]      # before it is in lower case, which no rule knows
+    url = url.strip()
     if match := _URL.fullmatch(url):
         scheme, host, path = match[1].lower(), match[2], match[3]
     elif "://" not in url and (match := _SCP.fullmatch(url)):
@@ -42,9 +42,12 @@ def remote_key(url: str) -> str:
     path = re.split(r"[?#]", path, maxsplit=1)[0]
     if scheme.startswith("http"):
         path = unquote(path)
-    path = re.sub(r"[\s\0-\x1f]+", " ", path).strip("/ ").lower()
-    path = re.sub(r"/{2,}", "/", path).removesuffix(".git").strip("/ ")
-    if scheme == "file" or not path or "@" in path:      # an '@' so late: a password with a slash in it
+    path = re.sub(r"/{2,}", "/", re.sub(r"[\s\0-\x1f]+", " ", path)).strip("/ ")
+    # An '@' so late: a password with a slash in it. Secrets are looked for before lower case, in which no rule knows them.
+    if scheme == "file" or "@" in path or redact(f"{host}/{path}")[1]:
+        return ""
+    path = path.lower().removesuffix(".git").strip("/ ")
+    if not path:
         return ""
     return "/".join(_one_address(host.lower(), path, scheme.startswith("http")))
 
@@ -74,6 +77,7 @@ _DRIVE = re.compile(r"([A-Za-z]):(?:[\\/]|$)")
 _WSL = re.compile(r"[\\/]{2}wsl(?:\$|\.localhost)[\\/][^\\/]+", re.I)
 
 
+@functools.lru_cache(16_384)
 def plain_path(path: str) -> str:
     """A folder in one dress, as WSL has it: C:\\code\\api is /mnt/c/code/api, \\\\wsl$\\Ubuntu\\home\\me is /home/me."""
     path = path.removeprefix("\\\\?\\")
@@ -86,6 +90,17 @@ def plain_path(path: str) -> str:
     elif path.startswith("\\\\"):
         path = path.replace("\\", "/")
     return path.rstrip("/") if path.strip("/") else path[:1]
+
+
+@functools.lru_cache(16_384)
+def real_path(path: str) -> str:
+    """The folder without links, '' for what is no absolute path."""
+    if not path.startswith("/") or len(path) > MAX_PATH:
+        return ""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):      # NUL, lone surrogates: it is on no disk
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,16 +256,6 @@ class Clones:
 
 
 WELL_KNOWN = frozenset({"github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "dev.azure.com"})
-
-
-def real_path(path: str) -> str:
-    """The folder without links, '' for what is no absolute path."""
-    if not path.startswith("/") or len(path) > MAX_PATH:
-        return ""
-    try:
-        return os.path.realpath(path)
-    except (OSError, ValueError):      # NUL, lone surrogates: it is on no disk
-        return ""
 
 
 def named_after(common: str, top: str) -> Clone:

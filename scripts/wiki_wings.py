@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from wiki_origin import MAX_PATH, Clone, Clones, plain_path, real_path, remote_key, repository_name
+from wiki_redact import redact_name
 from wiki_text import sha, slug
 
 STATE = ".wings-state.json"
@@ -33,9 +34,10 @@ _OURS = ("home", "unknown")                                          # wings of 
 
 # ---------------------------------------------------------------- names
 
+@functools.lru_cache(4096)
 def wing_name(text: str) -> str:
-    """A project's name as a wing; the same whichever way a file system spells its accents."""
-    name = slug(unicodedata.normalize("NFC", text))
+    """A project's name as a wing; the same whichever way a file system spells its accents. It holds no secret."""
+    name = slug(redact_name(unicodedata.normalize("NFC", text)))
     return f"{name}-project" if name in _OURS else name
 
 
@@ -85,7 +87,7 @@ def projects(known: Iterable[str] | Mapping[str, Iterable[str]]) -> dict[str, st
 
 def folder_wing(cwd: str, project: str = "") -> str:
     """A wing from a folder's path alone (it need not be on this machine), else from the agent's name for it."""
-    path = plain_path(cwd)
+    path, project = redact_name(plain_path(cwd)), redact_name(project)      # whole: a secret may hold a '/'
     if not path.strip("/."):
         bare = _PROJECT_HOME.sub("", _PROJECT_WORKTREE.sub("", project)).strip("-")
         return wing_name(bare) if bare else "home" if _PROJECT_HOME.match(project) else "unknown"
@@ -154,6 +156,7 @@ class Wings:
         self.stored = {key: frozenset(words) for key, words in self.known.items()}
         self.earlier = earlier
         self.clones = Clones()
+        self.seen: dict[str, set[str]] = {}
         self._settled: dict[tuple[str, str, str], str] = {}
         self._places: dict[str, tuple[str, ...]] = {}
         self._excluded: dict[tuple, bool] = {}
@@ -169,6 +172,12 @@ class Wings:
                 if key not in self.known or not same <= self.known[key]:
                     self.known.setdefault(key, set()).update(same)
                     self.forget()
+
+    def remember(self, filed: Iterable[tuple[str, str | None]]) -> None:
+        """Take in what transcripts tell of their sessions' folders: (cwd, wing)."""
+        for cwd, wing in filed:
+            if cwd and wing:
+                self.seen.setdefault(plain_path(cwd), set()).add(wing)
 
     def forget(self) -> None:
         """Drop what was settled with less knowledge."""
@@ -219,13 +228,10 @@ class Wings:
         """(host/owner/repo, '' without; the clone that the folder lies in). A folder that is gone is in the repository that its
         session recorded, or in the wing of its earlier sessions, before it is in what now stands around its place."""
         clone = self.clones.of(plain_path(cwd))
-        if clone and clone.key and self.is_here(cwd):
-            return clone.key, clone
-        if key := remote_key(remote):
-            return key, clone
-        if clone and clone.key and not self.before(cwd):
-            return clone.key, clone
-        return "", clone
+        found = clone.key if clone else ""
+        if found and self.is_here(cwd):
+            return found, clone
+        return remote_key(remote) or ("" if self.before(cwd) else found), clone
 
     @staticmethod
     def is_here(cwd: str) -> bool:
@@ -248,10 +254,13 @@ class Wings:
         if not cwd or self.is_here(cwd):
             return ""
         path = plain_path(cwd)
-        words, _ = self._earlier.get(path, (set(), ""))
+        words = self.heard(path)
         while not words and (path := path.rpartition("/")[0]):
-            words = self._earlier.get(path, (set(), ""))[0] & self.once.keys()
+            words = self.heard(path) & self.once.keys()
         return max(sorted({self.today(word) for word in words}), key=len, default="")
+
+    def heard(self, path: str) -> set[str]:
+        return self._earlier.get(path, (set(), ""))[0] | self.seen.get(path, set())
 
     def today(self, word: str) -> str:
         """The wing that a repository filed under `word` has now; the word itself where none or several were."""
@@ -265,6 +274,11 @@ class Wings:
             return self._earlier.get(plain_path(cwd), ((), ""))[1]
         here = real_path(plain_path(cwd)) + "/"
         return "" if not clone.root or here.startswith(clone.root + "/") else clone.root
+
+    def where(self, cwd: str, remote: str) -> dict[str, str]:
+        """What .mine-state.json notes of a session beside its folder, for when that is gone; values may be ''."""
+        key = remote_key(remote)
+        return {"root": redact_name(self.root(cwd)), "remote": key and f"https://{key}"}
 
     # --- what a person wrote
 
@@ -295,20 +309,17 @@ class Wings:
             return False
         ask = (cwd, wing, tuple(patterns), remote)
         if ask not in self._excluded:
-            key, _ = self.repository(cwd, remote)
-            names = {wing, *(names_of(key) if key else ()), key} - {""}
+            # Every repository that it may be of: what is gone must not come in because it is gone.
+            clones = [self.clones.of(plain_path(place)) for place in self.places(cwd)]
+            keys = {remote_key(remote), *(clone.key for clone in clones if clone)} - {""}
+            names = {wing, *keys, *(name for key in keys for name in names_of(key))} - {""}
             self._excluded[ask] = any(is_called(name, p) for name in names for p in patterns) or any(
                 self.matches(cwd, p) for p in patterns)
         return self._excluded[ask]
 
     # --- what is remembered
 
-    @property
-    def new(self) -> bool:
-        return bool(self.memory())
-
     def memory(self) -> dict[str, list[str]]:
         """What .wings-state.json gains: today's wing of each repository, and the other addresses of its project."""
-        from wiki_redact import redact
         more = {key: (words | {self.wings[key]}) - self.stored.get(key, frozenset()) for key, words in self.known.items()}
-        return {key: sorted(words) for key, words in more.items() if words and redact(key)[0] == key}
+        return {key: sorted(words) for key, words in more.items() if words}
