@@ -20,6 +20,7 @@ import session_formats as sf
 import session_lineage
 import session_marks
 
+LARGE = 16_000_000_000            # bytes of a session's files from which they are read in windows, by session_large
 PART_CHARACTERS = 10_000_000     # of a transcript; then it continues in -<id8>.2.md
 HEAD_CHARACTERS = 100_000        # of a transcript's file, enough for its first message's heading
 CONTROLS = bytes(b for b in range(32) if b not in b"\t\n")      # with lone surrogates, what wl.verbatim() changes
@@ -89,20 +90,41 @@ def read_file(file: File, session: str, tools: sf.Tools, whole: bool) -> tuple[s
     """(what it says, its new state entry, why it was read)."""
     with open(file.source.path, "rb", buffering=0) as handle:
         data = handle.read()
-    entry, reason, start, memory = file.entry, file.reason, 0, {}
     view = memoryview(data)
-    offset = int(entry.get("offset") or 0)
+    offset = int(file.entry.get("offset") or 0)
     seen = digest_of(view[:offset])
-    if offset:
-        if len(data) < offset or f"{seen:08x}" != entry.get("digest"):
-            reason, seen, offset = "rewritten", 0, 0
-        elif file.reason == "grown" and not whole:
-            start, memory = int(entry.get("restart") or 0), entry.get("memory") or {}
-    format = sf.module(file.source.format)
-    reading = format.parse(data, start, session, file.agent, tools, {**memory, "read_to": offset if start else 0})
+    begin = where_to_begin(file, len(data), f"{seen:08x}", whole)
+    if begin.reason == "rewritten":
+        seen, offset = 0, 0
+    reading = sf.module(file.source.format).parse(data, begin.start, session, file.agent, tools, begin.memory)
     seen = digest_of(view[offset:reading.end], seen) if reading.end >= offset else digest_of(view[:reading.end])
-    new = {"size": file.source.size, "mtime": file.source.mtime, "offset": reading.end, "digest": f"{seen:08x}",
-           "session": session}
+    return reading, entry_of(file, session, reading, begin, f"{seen:08x}"), begin.reason
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Where reading a file begins, why it is read, and what its format must be given there."""
+    reason: str
+    start: int = 0
+    memory: dict[str, Any] = field(default_factory=lambda: {"read_to": 0})
+
+
+def where_to_begin(file: File, size: int, digest: str, whole: bool) -> Begin:
+    """`size` and `digest`: of the file as it is, the digest of the bytes that were read before."""
+    entry, offset = file.entry, int(file.entry.get("offset") or 0)
+    if offset and (size < offset or digest != entry.get("digest")):
+        return Begin("rewritten")
+    if not offset or file.reason != "grown" or whole:
+        return Begin(file.reason)
+    start = int(entry.get("restart") or 0)
+    return Begin(file.reason, start, {**(entry.get("memory") or {}), "read_to": offset if start else 0})
+
+
+def entry_of(file: File, session: str, reading: sf.Reading, begin: Begin, digest: str) -> dict[str, Any]:
+    """What the state will keep of a file that was read."""
+    entry, start, format = file.entry, begin.start, sf.module(file.source.format)
+    memory = {k: v for k, v in begin.memory.items() if k != "read_to"}
+    new = {"size": file.source.size, "mtime": file.source.mtime, "offset": reading.end, "digest": digest, "session": session}
     if file.agent:
         new["agent"] = file.agent
     base = int(entry.get("before") or 0) if start else 0
@@ -110,11 +132,11 @@ def read_file(file: File, session: str, tools: sf.Tools, whole: bool) -> tuple[s
         new |= {"restart": reading.restart, "before": base + reading.before}
     if reading.memory or memory:
         new["memory"] = reading.memory or memory
-    for what in (f"place: {format.place(file.source.path)}", *(["shape: rewritten"] if reason == "rewritten" else [])):
+    for what in (f"place: {format.place(file.source.path)}", *(["shape: rewritten"] if begin.reason == "rewritten" else [])):
         if not format.knows(what):
             reading.odd(what)
     new |= counted(reading, entry if start else {}) | ({"format": file.source.format} if file.source.format == "codex" else {})
-    return reading, new, reason
+    return new
 
 
 def counted(reading: sf.Reading, before: dict) -> dict[str, Any]:
@@ -152,12 +174,7 @@ def read_group(group: Group, setting: Setting, all_read: bool = False) -> Outcom
             out.failed[file.source.path] = error.strerror or str(error)
             continue
         readings.append((file, reading))
-        out.entries[file.source.path] = entry
-        out.unknown += Counter({clean_word(kind): n for kind, n in reading.unknown.items()})
-        if reading.broken:
-            out.broken[file.source.path] = reading.broken
-        if not file.agent or len(group.files) == 1:
-            out.reason = reason
+        take_in(out, file, reading, entry, reason)
     judge(out, readings, setting)
     note_kin(out, readings)
     if out.verdict == "transcript":
@@ -174,6 +191,16 @@ def read_group(group: Group, setting: Setting, all_read: bool = False) -> Outcom
     return out
 
 
+def take_in(out: Outcome, file: File, reading: sf.Reading, entry: dict[str, Any], reason: str) -> None:
+    """Note of a file that was read what concerns the file alone."""
+    out.entries[file.source.path] = entry
+    out.unknown += Counter({clean_word(kind): n for kind, n in reading.unknown.items()})
+    if reading.broken:
+        out.broken[file.source.path] = reading.broken
+    if not file.agent or len(out.group.files) == 1:
+        out.reason = reason
+
+
 def note_kin(out: Outcome, readings: list[tuple[File, sf.Reading]]) -> None:
     """Remember of a session's files what tells where it came from."""
     for file, reading in readings:
@@ -187,9 +214,17 @@ def note_kin(out: Outcome, readings: list[tuple[File, sf.Reading]]) -> None:
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
+def is_large(group: Group) -> bool:
+    """Is it read in windows, by session_large?"""
+    return group.size >= LARGE
+
+
 def read_safely(group: Group, setting: Setting) -> Outcome:
     """read_group, or what went wrong: one bad session must not keep the others from being mined."""
     try:
+        if is_large(group):
+            import session_large  # late: it stands on this module, and few sessions need it
+            return session_large.read_group(group, setting)
         return read_group(group, setting)
     except Exception as error:
         what = f"could not be read ({type(error).__name__}: {sf.brief(str(error), 120)})"

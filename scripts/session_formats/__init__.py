@@ -194,9 +194,11 @@ def decoded(line: bytes) -> list[Any]:
     return found
 
 
-def read_records(data: bytes, start: int, reading: Reading, take: Callable[[dict, int], None]) -> None:
-    """Give every record from `start` to `take(record, offset of its line)`; count broken lines; set reading.end."""
-    end = reading.end = whole_lines(data, start)
+def read_records(data: bytes, start: int, reading: Reading, take: Callable[[dict, int], None], base: int = 0) -> None:
+    """Give every record from `start` to `take(record, offset of its line)`; count broken lines; set reading.end. `base`: where
+    in the file the data begins."""
+    end = whole_lines(data, start)
+    reading.end = base + end
     view, find, loads, at = memoryview(data), data.find, orjson.loads, start
     while at < end:
         stop = find(b"\n", at, end)
@@ -205,10 +207,10 @@ def read_records(data: bytes, start: int, reading: Reading, take: Callable[[dict
         try:
             record = loads(view[at:stop])
         except ValueError:
-            _take_odd(data[at:stop], at, reading, take)
+            _take_odd(data[at:stop], base + at, reading, take)
         else:
             if type(record) is dict:
-                take(record, at)
+                take(record, base + at)
             else:
                 reading.odd("line: not a record")
         at = stop + 1

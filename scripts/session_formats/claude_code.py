@@ -153,6 +153,11 @@ def agent_title(source: sf.Source) -> str:
     return str(meta.get("description") or meta.get("agentType") or "") if isinstance(meta, dict) else ""
 
 
+def reader(start: int, session: str, agent: str, tools: sf.Tools, memory: dict[str, Any]) -> _Reader:
+    """What parse() reads with, for a file that is read in windows (session_large)."""
+    return _Reader(session, agent, tools, start, memory)
+
+
 def parse(data: bytes, start: int, session: str, agent: str, tools: sf.Tools, memory: dict[str, Any]) -> sf.Reading:
     """Read the records from `start`. `agent`: the id of the subagent whose file this is, '' for a session's own."""
     reader = _Reader(session, agent, tools, start, memory)
@@ -490,6 +495,26 @@ class _Reader:
         if text := said(texts := texts_of(prompt)):
             self.meet_prompt(r, texts[0])
             self.prompt(r, self.line_of(r), f"! {text}" if mode == "bash" else text, offset, queued=True)
+
+    # --- for a file that is read in windows
+
+    def lines(self) -> dict[str, list[sf.Draft]]:
+        """The lists that hold what was read: '' and the ids of subagents -> drafts."""
+        return {"": self.reading.main, **self.reading.agents}
+
+    def changing(self) -> set[int]:
+        """id() of the drafts that a later record may change, but for those that come again."""
+        asked = {id(self.calls[key]) for key in self.waiting}
+        busy = {id(d) for d in self.open.values() if d} | {id(e.draft) for e in self.queue.open}
+        return busy | {id(d) for line in self.lines().values() for d in line if any(id(c) in asked for c in d.calls)}
+
+    def side(self, draft: sf.Draft) -> str:
+        return ""
+
+    def let_go(self, drafts: list[sf.Draft]) -> None:
+        """Forget what is kept for drafts that are done with."""
+        gone = {id(c) for d in drafts for c in d.calls}
+        self.calls.let_go([key for key, call in self.calls.items() if id(call) in gone])
 
     def settle(self, data: bytes) -> None:
         """What is known only at the end."""

@@ -139,6 +139,11 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def reader(start: int, session: str, agent: str, tools: sf.Tools, memory: dict[str, Any]) -> _Reader:
+    """What parse() reads with, for a file that is read in windows (session_large)."""
+    return _Reader(agent or session, agent, tools, start, memory)
+
+
 def parse(data: bytes, start: int, session: str, agent: str, tools: sf.Tools, memory: dict[str, Any]) -> sf.Reading:
     """Read the records from `start`. `memory`: {"events": True} where prompts came as events before."""
     reader = _Reader(agent or session, agent, tools, start, memory)
@@ -325,6 +330,28 @@ class _Reader:
         if key and kind != "web_search_call":
             self.calls[key] = call
             self.waiting.add(key)
+
+    # --- for a file that is read in windows
+
+    def lines(self) -> dict[str, list[sf.Draft]]:
+        """The list that holds what was read: '' or the subagent's id -> drafts."""
+        return {self.agent: self.messages}
+
+    def changing(self) -> set[int]:
+        """id() of the drafts that a later record may change."""
+        asked = {id(self.calls[key]) for key in self.waiting if key in self.calls}
+        return {id(d) for d in (self.open, *self.messages[-1:]) if d} | {
+            id(d) for d in self.messages if any(id(c) in asked for c in d.calls)}
+
+    def side(self, draft: sf.Draft) -> str:
+        return self.twice.get(id(draft), "")
+
+    def let_go(self, drafts: list[sf.Draft]) -> None:
+        """Forget what is kept for drafts that are done with."""
+        gone = {id(c) for d in drafts for c in d.calls}
+        self.calls = {key: call for key, call in self.calls.items() if id(call) not in gone}
+        for draft in drafts:
+            self.twice.pop(id(draft), None)
 
     def settle(self) -> None:
         """Where prompts came as events, items in the person's role are a program's; an event the items repeat later goes."""
