@@ -33,6 +33,7 @@ _ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.S)
 _SHELL = re.compile(r"<bash-input>(.*?)</bash-input>", re.S)
 _MEMORY = re.compile(r"<user-memory-input>(.*?)</user-memory-input>", re.S)
 _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.S)
+_NOTICE = re.compile(r"\s*\[([A-Z][a-z]+ [\w ]{6,60})\]\s*")
 _WRAPPED = re.compile(r"</([a-z]+[-_][\w-]+)>$")
 _REFUSED = "the user said:\n"
 _AFTER_REFUSAL = "\n\nNote: The user's next message may contain"
@@ -68,6 +69,7 @@ KNOWN: dict[str, frozenset[str]] = {
     "model": frozenset({"<synthetic>"}),
     "prompt source": frozenset({"typed", "system"}),
     "origin": frozenset({"human", "task-notification"}),
+    "notice": frozenset({"Request interrupted by user", "Request interrupted by user for tool use", "Request cancelled by user"}),
     # Fields of a record that is taken for a person's words: a new one may say that it is none.
     "prompt field": frozenset({
         "parentUuid", "logicalParentUuid", "isSidechain", "userType", "cwd", "sessionId", "session_id", "version", "gitBranch",
@@ -88,6 +90,9 @@ KNOWN: dict[str, frozenset[str]] = {
         "thinking without words", "version changes", "folder changes", "branch changes", "session resumed"}),
     "place": frozenset({"<session>", "agent-", "<session>/subagents/agent-", "<session>/subagents/workflows/agent-"}),
 }
+
+
+INJECTED = ("isMeta", "isCompactSummary")        # flags of records that no person typed
 
 
 def knows(what: str) -> bool:
@@ -228,6 +233,10 @@ class _Reader:
         if (parent := r.get("parentUuid")) == self.parent and parent:
             self.shapes.add("several records after one")
         self.parent = parent
+        if (folder := r.get("cwd")) != self.folder and isinstance(folder, str):
+            if self.folder:
+                self.shapes.add("folder changes")
+            self.folder = folder
         if branch != self.branch and isinstance(branch, str):
             if self.branch:
                 self.shapes.add("branch changes")
@@ -389,22 +398,33 @@ class _Reader:
             return
         if texts[0].startswith("<task-notification>"):
             self.notice(r, line, texts.pop(0), offset)
-        if r.get("isMeta") or r.get("isCompactSummary") or not _typed(r):
+        if any(r.get(flag) and flag in KNOWN["prompt field"] for flag in INJECTED) or not self.typed(r):
             return
+        self.meet_start(texts[0] if texts else "")
         if text := said(texts):
-            self.meet_prompt(r, texts[0])
+            self.meet_prompt(r)
             self.prompt(r, line, text, offset)
 
-    def meet_prompt(self, r: dict, start: str) -> None:
-        """Is there anything new about a record that is taken for a person's words?"""
+    def meet_prompt(self, r: dict) -> None:
+        """Is there a field that is new on a record that is taken for a person's words?"""
         for name in r.keys() - KNOWN["prompt field"]:
             self.meet("prompt field", name)
-        for group, value in (("prompt source", r.get("promptSource")), ("origin", r.get("origin"))):
-            value = value.get("kind") if isinstance(value, dict) else value
+
+    def typed(self, r: dict) -> bool:
+        """False where the record itself says that no person typed it."""
+        origin, source = r.get("origin"), r.get("promptSource")
+        kind = origin.get("kind") if isinstance(origin, dict) else None
+        for group, value in (("origin", kind), ("prompt source", source)):
             if value is not None:
                 self.meet(group, str(value))
-        if start[:1] == "<" and (tag := sf.TAG.match(start)) and tag[1] not in sf.MARKUP:
+        return (kind is None or kind == "human") and source != "system"
+
+    def meet_start(self, text: str) -> None:
+        """Does what is said in a person's name begin with a wrapper, or is it a notice, that is new?"""
+        if text[:1] == "<" and (tag := sf.TAG.match(text)) and tag[1] not in sf.MARKUP:
             self.meet("tag", tag[1])
+        elif text[:1] == "[" and (notice := _NOTICE.fullmatch(text)):
+            self.meet("notice", notice[1])
 
     def prompt(self, r: dict, line: str, text: str, offset: int, queued: bool = False) -> None:
         if line:
@@ -490,10 +510,10 @@ class _Reader:
         self.meet("queued command", mode)
         if mode == "task-notification" and isinstance(prompt, str):
             self.notice(r, self.line_of(r), prompt, offset)
-        if mode == "task-notification" or r.get("isMeta") or not _typed(given):
+        if mode == "task-notification" or r.get("isMeta") or not self.typed(given):
             return
         if text := said(texts := texts_of(prompt)):
-            self.meet_prompt(r, texts[0])
+            self.meet_start(texts[0])
             self.prompt(r, self.line_of(r), f"! {text}" if mode == "bash" else text, offset, queued=True)
 
     # --- for a file that is read in windows
@@ -532,6 +552,8 @@ class _Reader:
         for shape in self.shapes - KNOWN["shape"]:
             reading.odd(f"shape: {shape}")
         reading.settle_counts()
+        if self.came_from:
+            self.shapes.add("session resumed")
         if not self.start and not self.agent and self.came_from and _UUID.fullmatch(self.session):
             reading.forked_from = self.came_from
 
@@ -638,13 +660,6 @@ def _is_a_record(ident: bytes, data: bytes) -> bool:
             return True
         at = data.find(ident, at + 1)
     return False
-
-
-def _typed(r: dict) -> bool:
-    """False where the record itself says that no person typed it."""
-    origin = r.get("origin")
-    kind = origin.get("kind") if isinstance(origin, dict) else None
-    return (kind is None or kind == "human") and r.get("promptSource") != "system"
 
 
 def texts_of(content: Any) -> list[str]:

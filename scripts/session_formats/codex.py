@@ -61,7 +61,7 @@ KNOWN: dict[str, frozenset[str]] = {
         "INSTRUCTIONS", "permissions", "skill", "skills_instructions", "skill_instructions", "apps_instructions",
         "plugins_instructions", "collaboration_mode", "app-context", "model_switch", "personality_spec", "multi_agent_mode",
         "hook_prompt", "local_context", "user_shell_command", "image", "system-reminder", "memex-wake-up"}),
-    "shape": frozenset({"flat", "said twice", "another session's head", "session resumed", "folder changes"}),
+    "shape": frozenset({"flat", "said twice", "another session's head", "session resumed"}),
     "place": frozenset({"rollout-"}),
 }
 
@@ -191,6 +191,7 @@ class _Reader:
         elif isinstance(kind, str):
             self.item(r, at)
         elif "id" in r and "record_type" not in r:
+            self.shapes.add("flat")
             self.meta(r, at)                   # the header of the flat form
         elif "record_type" not in r:
             reading.odd("record: (none)")
@@ -222,7 +223,11 @@ class _Reader:
             reading.remote = reading.remote or _text(git.get("repository_url"))
         if isinstance(source, str):
             reading.entrypoint = source
-        elif self.agent and isinstance(source, dict):
+        elif isinstance(source, dict):
+            spawned = source.get("subagent")
+            for kind in spawned if isinstance(spawned, dict) else [spawned]:
+                self.meet("subagent", kind)
+        if self.agent and isinstance(source, dict):
             reading.agent_titles[self.agent] = _agent_title(meta, source)
         if not self.agent and _text(meta.get("forked_from_id")):
             reading.forked_from = meta["forked_from_id"]
