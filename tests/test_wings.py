@@ -728,3 +728,22 @@ def test_ten_thousand_sessions_in_two_hundred_folders_are_named_at_once(home, re
     assert len(set(named)) == 200 and calls < 200 * 30
     assert best < 0.25                                            # 0.04 s on an idle machine
     print(f"{best * 1000:.1f} ms, {calls / 200:.1f} calls a folder")
+
+
+def test_a_new_session_is_told_of_the_wing_its_project_has_today(home, mine, repo, run_script):
+    """B10: the hook, which has no Python, reads the same state."""
+    acme, zoo = repo("a/api", "https://git.example.org/acme/api"), repo("z/api", "https://git.example.org/zoo/api")
+    fork = repo("f/shop", "git@git.example.org:me/shop.git", upstream=SHOP)
+    claude(home, acme, 1)
+    mine()
+    claude(home, zoo, 2), claude(home, acme, 3), claude(home, fork, 4)
+    mine()
+    told = home.wiki / "context" / "wake-up"
+    told.mkdir(parents=True, exist_ok=True)
+    for wing in ("api", "acme-api", "zoo-api", "shop"):
+        (told / f"{wing}.md").write_text(f"this is {wing}\n")
+    for folder, wing in ((acme, "acme-api"), (zoo, "zoo-api"), (fork, "shop")):
+        said = run_script("hooks/session-start", input=json.dumps({"cwd": str(folder)})).stdout
+        assert f"this is {wing}\\n" in said
+    (told / "acme-api.md").unlink()                              # nothing was filed under its new name yet
+    assert "this is api\\n" in run_script("hooks/session-start", input=json.dumps({"cwd": str(acme)})).stdout
