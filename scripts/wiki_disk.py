@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import functools
+import hashlib
 import os
 import re
 import sys
@@ -136,12 +137,12 @@ def wiki_key(root: Path | None = None) -> str:
     return sha(os.path.realpath(root or WIKI_DIR))[:12]
 
 
-def atomic_write(path: Path, text: str, durable: bool = False) -> None:
-    """Write UTF-8 text so that a reader sees the old file or the new one, never a part. `durable` also syncs it to the disk:
-    for what cannot be derived again."""
+def atomic_write(path: Path, text: str | Iterable[bytes], durable: bool = False) -> None:
+    """Write UTF-8 text, or bytes that come in blocks, so that a reader sees the old file or the new one, never a part. `durable`
+    also syncs it to the disk: for what cannot be derived again."""
     folder, name = os.path.split(path)
     temp = os.path.join(folder, f".{name[:80]}.{os.getpid()}.tmp")
-    data = text.encode("utf-8", "replace")
+    blocks = [text.encode("utf-8", "replace")] if isinstance(text, str) else text
     try:
         try:
             out = open(temp, "wb", buffering=0)
@@ -149,9 +150,10 @@ def atomic_write(path: Path, text: str, durable: bool = False) -> None:
             os.makedirs(folder or ".", exist_ok=True)
             out = open(temp, "wb", buffering=0)
         with out:
-            written = out.write(data)
-            while written < len(data):
-                written += out.write(data[written:])
+            for data in blocks:
+                written = out.write(data)
+                while written < len(data):
+                    written += out.write(data[written:])
             if durable:      # before it takes the old one's place: after a power cut there is the one or the other
                 os.fsync(out.fileno())
         os.replace(temp, path)
@@ -159,6 +161,24 @@ def atomic_write(path: Path, text: str, durable: bool = False) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temp)
         raise
+
+
+def file_digest(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, read a block at a time; '' where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def holds(path: Path | str, blocks: Iterable[bytes]) -> bool:
+    """Does a file hold these bytes and no others?"""
+    try:
+        with open(path, "rb") as file:
+            return all(file.read(len(block)) == block for block in blocks) and not file.read(1)
+    except FileNotFoundError:
+        return False
 
 
 def reach_the_disk(paths: Iterable[Path | str]) -> None:
@@ -249,12 +269,13 @@ def _alive(pid: str | None) -> bool:
 @dataclass(frozen=True)
 class Write:
     """Put `page` (a WikiPage, or ready text at `path`) on disk. `expect`: sha of the file this was decided on, '' = must be new,
-    None = whatever is there."""
+    None = whatever is there. `blocks`: gives the file's bytes piece by piece, for what is too large to be held as text."""
     page: WikiPage | None = None
     why: str = ""
     path: str = ""
     text: str = ""
     expect: str | None = None
+    blocks: Callable[[], Iterable[bytes]] | None = None
 
     @property
     def target(self) -> str:
@@ -402,7 +423,7 @@ class Wiki:
             held = False
             for edit in edits:
                 self.resolve(target_of(edit))
-                if not self._changes(edit):
+                if not self.changes(edit):
                     continue
                 if DRY_RUN:
                     say(f"would {describe(edit)}")
@@ -425,8 +446,11 @@ class Wiki:
                     say(describe(edit))
         return done
 
-    def _changes(self, edit: Edit) -> bool:
+    def changes(self, edit: Edit) -> bool:
+        """Would an edit change anything?"""
         if isinstance(edit, Write):
+            if edit.blocks:
+                return not holds(self.root / edit.target, edit.blocks())
             return self.text(edit.target) != edit.content
         return True
 
@@ -436,11 +460,13 @@ class Wiki:
         expect = edit.expect
         if expect is None and not isinstance(edit, Remove):
             expect = (edit.page.read_hash or None) if edit.page else None
-        if expect is not None and self._hash_now(source, expect) != expect:
+        blocks = edit.blocks if isinstance(edit, Write) else None
+        now = file_digest(path) if blocks and expect else self._hash_now(source, expect) if expect is not None else None
+        if now != expect:
             raise Stale("changed since it was read; left alone, the next run sees it anew")
         if isinstance(edit, Write):
             # What takes the place of something that was read, words of a person or of a session, must be there in whole.
-            atomic_write(path, edit.content, durable=bool(expect))
+            atomic_write(path, blocks() if blocks else edit.content, durable=bool(expect))
         elif isinstance(edit, Move):
             goal = self.resolve(edit.page.path)
             if goal.exists() and edit.page.path != edit.source:
@@ -573,7 +599,7 @@ class Wiki:
             if (source := CHECKOUT / name).exists() and not (self.root / name).exists():
                 atomic_write(self.root / name, source.read_text())
         for index in (self.page_index(s) for s in STATIONS):      # not through apply, which goes on where one fails
-            if self._changes(index):
+            if self.changes(index):
                 atomic_write(self.root / index.path, index.text)
         for lock in (self.root / ".git").rglob("*.lock"):      # of a first run that was killed: nobody else knows this wiki
             lock.unlink(missing_ok=True)
