@@ -29,6 +29,7 @@ _HOSTS = ((re.compile(r"(?:www|ssh|altssh)\.((?:github|gitlab)\.com|bitbucket\.o
 
 # ---------------------------------------------------------------- addresses
 
+@functools.lru_cache(4096)
 def remote_key(url: str) -> str:
     """host/owner/repo of a git remote, however it is written; '' for a path or what is no address. Without credentials, port,
     query and .git: nothing in it is secret."""
@@ -92,7 +93,6 @@ def plain_path(path: str) -> str:
     return path.rstrip("/") if path.strip("/") else path[:1]
 
 
-@functools.lru_cache(16_384)
 def real_path(path: str) -> str:
     """The folder without links, '' for what is no absolute path."""
     if not path.startswith("/") or len(path) > MAX_PATH:
@@ -119,12 +119,13 @@ class Clones:
 
     def __init__(self) -> None:
         self.home = os.environ.get("HOME", "").rstrip("/")
+        self.real_path = functools.cache(real_path)
         self.here: dict[str, Clone | None] = {}          # folder -> the repository whose top it is
         self.above: dict[str, Clone | None] = {}         # folder -> the repository it lies in
 
     def of(self, path: str) -> Clone | None:
         """The repository that a folder lies in, as git sees it (through links); the folder itself may be gone."""
-        folder = real_path(path)
+        folder = self.real_path(path)
         chain: list[str] = []
         found = None
         # The home folder's own repository (dotfiles) says nothing of the projects below it.
@@ -142,7 +143,7 @@ class Clones:
 
     @functools.cached_property
     def real_home(self) -> str:
-        return real_path(self.home)
+        return self.real_path(self.home)
 
     def at(self, folder: str, hops: int = HOPS) -> Clone | None:
         """The repository whose top, or whose bare self, a folder is."""

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from wiki_origin import MAX_PATH, Clone, Clones, plain_path, real_path, remote_key, repository_name
+from wiki_origin import MAX_PATH, Clone, Clones, plain_path, remote_key, repository_name
 from wiki_redact import redact_name
 from wiki_text import sha, slug
 
@@ -156,7 +156,8 @@ class Wings:
         self.stored = {key: frozenset(words) for key, words in self.known.items()}
         self.earlier = earlier
         self.clones = Clones()
-        self.seen: dict[str, set[str]] = {}
+        self.seen: dict[str, set[str]] = {}              # folder -> wings of its transcripts
+        self.told: dict[str, set[str]] = {}              # folder -> what a session in it said that it is a clone of
         self._settled: dict[tuple[str, str, str], str] = {}
         self._places: dict[str, tuple[str, ...]] = {}
         self._excluded: dict[tuple, bool] = {}
@@ -164,14 +165,13 @@ class Wings:
     def learn(self, sessions: Iterable[tuple[str, str] | str]) -> None:
         """Take in the repositories of sessions that are going to be filed: their cwds, or (cwd, the remote they recorded)."""
         for cwd, remote in sorted({(s, "") if isinstance(s, str) else s for s in sessions}):
-            if self.mapped(cwd):
-                continue
-            key, clone = self.repository(cwd, remote)
-            if key:
-                same = clone.same if clone and clone.key == key else frozenset()
-                if key not in self.known or not same <= self.known[key]:
-                    self.known.setdefault(key, set()).update(same)
-                    self.forget()
+            key, clone = ("", None) if self.mapped(cwd) else self.repository(cwd, remote)
+            if key and clone and clone.key == key:
+                self.known.setdefault(key, set()).update(clone.same)
+            elif key:
+                self.known.setdefault(key, set())
+                self.told.setdefault(plain_path(cwd), set()).add(key)
+        self.forget()
 
     def remember(self, filed: Iterable[tuple[str, str | None]]) -> None:
         """Take in what transcripts tell of their sessions' folders: (cwd, wing)."""
@@ -225,13 +225,14 @@ class Wings:
         return list(dict.fromkeys([wing, *sorted(w for w in self.known.get(key, ()) if "/" not in w)]))
 
     def repository(self, cwd: str, remote: str = "") -> tuple[str, Clone | None]:
-        """(host/owner/repo, '' without; the clone that the folder lies in). A folder that is gone is in the repository that its
-        session recorded, or in the wing of its earlier sessions, before it is in what now stands around its place."""
+        """(host/owner/repo, '' without; the clone that the folder lies in). A folder that is gone is in the repository that a
+        session in it recorded, or in the wing of its earlier sessions, before it is in what now stands around its place."""
         clone = self.clones.of(plain_path(cwd))
         found = clone.key if clone else ""
         if found and self.is_here(cwd):
             return found, clone
-        return remote_key(remote) or ("" if self.before(cwd) else found), clone
+        said = remote_key(remote) or min(self.told.get(plain_path(cwd), ()), default="")
+        return said or ("" if self.before(cwd) else found), clone
 
     @staticmethod
     def is_here(cwd: str) -> bool:
@@ -272,7 +273,7 @@ class Wings:
         clone = self.clones.of(plain_path(cwd)) if self.is_here(cwd) else None
         if clone is None:
             return self._earlier.get(plain_path(cwd), ((), ""))[1]
-        here = real_path(plain_path(cwd)) + "/"
+        here = self.clones.real_path(plain_path(cwd)) + "/"
         return "" if not clone.root or here.startswith(clone.root + "/") else clone.root
 
     def where(self, cwd: str, remote: str) -> dict[str, str]:
@@ -285,7 +286,7 @@ class Wings:
     def places(self, cwd: str) -> tuple[str, ...]:
         """The paths that stand for a folder: as it is said, without links, and that of the project it is a worktree of."""
         if cwd not in self._places:
-            real = real_path(plain_path(cwd))
+            real = self.clones.real_path(plain_path(cwd))
             self._places[cwd] = tuple(dict.fromkeys(filter(None, [cwd, real, self.root(cwd)])))
         return self._places[cwd]
 
@@ -299,7 +300,7 @@ class Wings:
     def matches(self, cwd: str, pattern: str) -> bool:
         """matches(), whichever of its ways a folder or the pattern is said."""
         plain = os.path.expanduser(plain_path(pattern))
-        real = real_path(plain) if plain.startswith("/") and not set(plain) & set("*?[") else ""
+        real = self.clones.real_path(plain) if plain.startswith("/") and not set(plain) & set("*?[") else ""
         return any(matches(place, p) for p in {pattern, real} - {""} for place in self.places(cwd))
 
     def excluded(self, cwd: str, wing: str, patterns: Sequence[str], remote: str = "") -> bool:

@@ -448,7 +448,8 @@ def test_both_agents_in_worktrees_links_and_subfolders_are_filed_together_withou
     made = [claude(home, c, n) for n, c in enumerate((shop, shop / "src", tree))] + [codex(home, tree, 7), codex(home, shop, 8)]
     mine()
     assert filed(home) == {c.session: "shop" for c in made} and state(home) == {SHOP_KEY: {"shop"}}
-    assert not called.exists() or str(shop) not in called.read_text() and "remote" not in called.read_text()
+    said = called.read_text().splitlines() if called.exists() else []
+    assert all(line.startswith(f"-C {home.wiki} ") for line in said) and len(said) < len(made)
 
 
 def test_a_worktree_that_is_gone_is_still_its_project(home, mine, repo, git):
@@ -475,8 +476,10 @@ def test_codex_says_itself_where_a_folder_that_is_gone_was_cloned_from(home, min
     """B10"""
     here = codex(home, "/home/other/.codex/worktrees/4f2a/checkout", 1, "https://me:hunter2secret@git.example.org/acme/shop.git")
     path = codex(home, "/home/other/dev/plan", 2, "/srv/git/x.git")
+    other = claude(home, "/home/other/.codex/worktrees/4f2a/checkout", 3)      # and so tells it of another agent's session there
     mine()
-    assert filed(home) == {here.session: "shop", path.session: "plan"} and state(home) == {SHOP_KEY: {"shop"}}
+    assert filed(home) == {here.session: "shop", path.session: "plan", other.session: "shop"}
+    assert state(home) == {SHOP_KEY: {"shop"}}
     assert "hunter2secret" not in "".join(p.read_text() for p in home.wiki.rglob("*.json") if p.is_file())
 
 
@@ -726,8 +729,8 @@ def test_ten_thousand_sessions_in_two_hundred_folders_are_named_at_once(home, re
         assert not any(wings.excluded(f, w, ("~/never",)) for f, w in zip(folders * 50, named, strict=True))
         best = best if counting else min(best, time.perf_counter() - begin)
     assert len(set(named)) == 200 and calls < 200 * 30
-    assert best < 0.25                                            # 0.04 s on an idle machine
-    print(f"{best * 1000:.1f} ms, {calls / 200:.1f} calls a folder")
+    assert best < 0.25                                            # 0.03 s on an idle machine
+    print(f"{best * 1000:.0f} ms, {calls / 200:.0f} calls a folder")
 
 
 def test_a_new_session_is_told_of_the_wing_its_project_has_today(home, mine, repo, run_script):
