@@ -21,6 +21,7 @@ from typing import Any
 
 STATE = ".mine-state.json"
 _LEDGERED = re.compile(r'"session": ?"([^"]+)"')
+_ANOTHERS = re.compile(r'"backend": ?"(?!claude")')
 
 
 @functools.cache
@@ -67,10 +68,12 @@ def is_our_id(session: str) -> bool:
 
 
 def ledgered(wiki: wl.Wiki) -> frozenset[str]:
-    """The session ids in all machines' ledgers."""
+    """The session ids of the calls in all machines' ledgers. What a person's own agent answered is no call of ours."""
     found: set[str] = set()
     for path in sorted((wiki.root / "reports" / "ledger").glob("*.jsonl")):
-        found.update(_LEDGERED.findall(path.read_text(encoding="utf-8", errors="replace")))
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if '"session"' in line and not _ANOTHERS.search(line):
+                found.update(_LEDGERED.findall(line))
     return frozenset(found)
 
 

@@ -29,6 +29,7 @@ from wiki_alerts import IN_DANGER, LOST, Alert, raise_alerts
 ERRORS = "reports/mine-errors.md"
 PROGRAM = "extract-sessions"
 TAIL_BYTES = 4_096           # of a half-written last line; more than that is a message that was never mined
+WARM_UP_BYTES = 4_096        # of a subagent's file; as small are the warm-ups of sessions in which nothing was ever said
 HEAD_BYTES = 65_536          # of a session that is not read yet: enough to know whose it is
 CLEANUP_DAYS = 30            # Claude Code's cleanupPeriodDays where no setting says otherwise
 GAP_DAYS = 366               # a longer gap between minings is a clock that jumped, or a machine that was put away
@@ -94,6 +95,8 @@ class Watch:
             note |= {"paused": True} if paused else {}
             if file.reason == "forced" or note == known or wl.redact_name(path) != path:
                 continue
+            if file.agent and source.size <= WARM_UP_BYTES:
+                continue
             if paused and not known and self.is_not_mined(file):
                 continue
             seen[path] = note
@@ -134,7 +137,7 @@ class Watch:
                 note["part"] = True
             if os.path.lexists(path) or not (folder := next((f for f in self.folders if path.startswith(f + "/")), "")):
                 continue
-            elif not os.path.isdir(folder) or not any(os.scandir(folder)):
+            elif not os.path.isdir(folder) or not os.listdir(folder):
                 missing[folder] = missing.get(folder, 0) + 1
             else:
                 elsewhere = mined_sessions(state) if elsewhere is None else elsewhere

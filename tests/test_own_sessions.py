@@ -152,7 +152,8 @@ def test_a_mark_that_comes_later_is_no_mark_also_when_only_the_new_part_is_read(
     ("/home/dev/memex", False), ("/home/dev/memex/scripts", False), ("/srv/.cache/memex", False), ("", False),
     ("/home/dev/memex-questions", False), ("/home/dev/memex/questions", False),
     ("/home/dev/.cache/memex/memex-questions", True), ("/Users/dev/.cache/memex/memex-questions", True),
-    ("/tmp/memex-501/memex-questions", True), ("/here/memex/anything", True), ("/here/memexes", False),
+    ("/Users/dev/Library/Caches/memex/memex-questions/x", True), ("/tmp/memex-501/memex-questions", True),
+    ("/here/memex/anything", True), ("/here/memexes", False),
 ])
 def test_only_our_own_folder_is_ours(cwd, ours):
     """M9: on this machine and, by the name that only we give it, on another."""
@@ -183,6 +184,16 @@ def test_a_call_that_never_answered_stands_in_the_ledger_by_its_id(home, fake_bi
     [session] = marks.ledgered(wl.Wiki(home.wiki))
     argv = (home.path / "argv").read_text().split("\n")
     assert argv[argv.index("--session-id") + 1] == session and marks.is_our_id(session)
+
+
+def test_the_session_in_which_a_persons_agent_answered_is_theirs(home, mined):
+    """M9: its id may stand in the ledger, too."""
+    chat = a_chat(home)
+    chat.write()
+    ledger(home, chat.session)
+    file = home.wiki / "reports/ledger/0a0b0c0d-2026-04.jsonl"
+    file.write_text(file.read_text().replace("{", '{"backend": "agent", ', 1) + "not json\n")
+    assert list(mined()) == [chat.session]
 
 
 def test_a_session_of_ours_that_was_mined_all_the_same_is_seen(home, mined, run_script):

@@ -162,12 +162,15 @@ def test_a_file_that_could_not_be_read_is_missed_when_it_goes(home, mine, monkey
 
 def test_a_subagents_file_whose_session_never_came_is_missed_when_it_goes(home, mine):
     another(home)
-    agent = sessions.Claude(home.claude, isSidechain=True, agentId="a1").user("Look around").assistant("Seen.")
+    agent = sessions.Claude(home.claude, isSidechain=True, agentId="a1").user("Look around").assistant("Seen. " * 1000)
     file = agent.write(agent.path.with_suffix("") / "subagents" / "agent-a1.jsonl")
+    warm = sessions.Claude(home.claude, seed="w", isSidechain=True, agentId="a2").user("Warmup").assistant("I'm ready to help.")
+    warm_up = warm.write(warm.path.with_name("agent-a2.jsonl"))
     mine()
     file.unlink()
+    warm_up.unlink()
     mine()
-    assert "1 session vanished" in alert(home)
+    assert "1 session vanished" in alert(home) and agent.session in gone(home)[0]
 
 
 def test_what_was_new_in_a_session_mined_before_is_missed(home, mine):
