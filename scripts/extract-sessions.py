@@ -18,6 +18,7 @@ import wiki_lib as wl
 import contextlib
 import functools
 import gc
+import itertools
 import json
 import os
 import re
@@ -38,6 +39,7 @@ from session_transcripts import (
     Group,
     Outcome,
     Setting,
+    is_large,
     kin_of,
     part_path,
     read_safely,
@@ -201,7 +203,8 @@ def plan(sources: Sequence[sf.Source], state: dict[str, dict], force: bool, left
 def read_all(groups: list[Group], setting: Setting, before_reading: Callable[[], Any], early: int) -> list[Outcome]:
     """read_safely of each, half of it in a second process where that is worth it; `before_reading` runs in this one, as
     heavy as `early` bytes of sessions."""
-    mine, other = halves(groups, early) if sum(g.size for g in groups) >= WORTH_A_FORK and cores() > 1 else (groups, [])
+    alone = sum(g.size for g in groups) < WORTH_A_FORK or cores() < 2 or any(map(is_large, groups))
+    mine, other = (groups, []) if alone else halves(groups, early)
     child = Child(other, setting) if other else None
     before_reading()
     done = [read_safely(g, setting) for g in mine]
@@ -255,16 +258,22 @@ class Child:
 
 
 def batches(groups: list[Group]) -> list[list[Group]]:
-    """Groups in lists of at most BATCH_BYTES (a larger session alone), so that memory stays bounded."""
+    """Groups in lists of at most BATCH_BYTES, so that memory stays bounded; a session that is read in windows alone."""
     lists: list[list[Group]] = [[]]
     load = 0
     for group in groups:
-        if lists[-1] and load + group.size > BATCH_BYTES:
+        if lists[-1] and (load + group.size > BATCH_BYTES or is_large(group) or is_large(lists[-1][-1])):
             lists.append([])
             load = 0
         lists[-1].append(group)
         load += group.size
     return lists
+
+
+def streamed(path: str, meta: dict[str, Any], block: str, parts: Any, number: int, why: str, expect: str | None = None) -> wl.Write:
+    """The edit that writes a part of a large session's transcript without holding it."""
+    head = wl.render_conversation(meta, block, "").encode("utf-8", "replace")
+    return wl.Write(path=path, why=why, expect=expect, blocks=lambda: itertools.chain([head], parts.blocks(number - 1)))
 
 
 # ---------------------------------------------------------------- the run
@@ -406,11 +415,17 @@ class Run:
         for source, entry in out.entries.items():
             self.state[source] = {**entry, "path": path}
         why = f"{meta['messages']} messages, {out.reason}"
-        text = wl.render_conversation(meta, out.summary_block, out.parts[0])
-        yield wl.Write(path=path, text=text, why=why, expect=out.expect)
         brief = {k: meta[k] for k in ("title", "session_id", "agent", "wing", "date", "machine") if k in meta}
-        for number, part in enumerate(out.parts[1:], 2):
-            yield wl.Write(path=part_path(path, number), text=wl.render_conversation(brief, "", part), why=f"part {number}")
+        if not isinstance(out.parts, list):
+            # The first part last: a message that moves on to a later one is never in none, whenever a run is killed.
+            for number in range(len(out.parts), 1, -1):
+                yield streamed(part_path(path, number), brief, "", out.parts, number, f"part {number}")
+            yield streamed(path, meta, out.summary_block, out.parts, 1, why, out.expect)
+        else:
+            text = wl.render_conversation(meta, out.summary_block, out.parts[0])
+            yield wl.Write(path=path, text=text, why=why, expect=out.expect)
+            for number, part in enumerate(out.parts[1:], 2):
+                yield wl.Write(path=part_path(path, number), text=wl.render_conversation(brief, "", part), why=f"part {number}")
         number = len(out.parts) + 1
         while out.path and os.path.exists(os.path.join(self.wiki.root, rest := part_path(path, number))):
             yield wl.Remove(rest, "the transcript is shorter now")
@@ -609,8 +624,7 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
         edits = list(run.edits(outcomes))
         done = {id(edit) for edit in wiki.apply(edits)}
         if not dry:
-            run.forget({e.path for e in edits if id(e) not in done and isinstance(e, wl.Write) and wiki.text(e.path) != e.text},
-                       outcomes)
+            run.forget({e.path for e in edits if id(e) not in done and isinstance(e, wl.Write) and wiki.changes(e)}, outcomes)
         # Pages first, then the memory of them: a crash in between repeats work and loses none. A power cut, too: session files
         # vanish, and one that counts as read while its transcript was not yet on the disk would be lost.
         if not dry and (batch or save):
@@ -619,6 +633,9 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
             if learnt := run.wings.memory():
                 wiki.save_state(WINGS_STATE, learnt)
             save_state(wiki, run.state)
+        for out in outcomes:
+            if not isinstance(out.parts, list):
+                out.parts.close()
 
 
 def begin(wiki: wl.Wiki, project: str, settings: dict[str, Any]) -> Run:

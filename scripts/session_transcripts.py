@@ -72,7 +72,7 @@ class Outcome:
     expect: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
     summary_block: str = ""
-    parts: list[str] = field(default_factory=list)      # the rendered transcript, a file each
+    parts: Any = field(default_factory=list)      # the rendered transcript, a text for each file (session_large: read late)
     day: str = ""
     first_prompt: str = ""
     cwd: str = ""
