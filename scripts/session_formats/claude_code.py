@@ -76,7 +76,8 @@ KNOWN: dict[str, frozenset[str]] = {
         "slug", "entrypoint", "type", "message", "uuid", "timestamp", "agentId", "teamName", "isMeta", "isCompactSummary",
         "isVisibleInTranscriptOnly", "permissionMode", "thinkingMetadata", "todos", "promptId", "promptSource", "origin",
         "toolUseResult", "sourceToolAssistantUUID", "sourceToolUseID", "planContent", "imagePasteIds", "classifierMetaLines",
-        "interruptedMessageId", "turnCompanion", "attachment", "agent", "workspace", "agentSlug"}),      # three of converters
+        "interruptedMessageId", "turnCompanion", "attachment", "forkedFrom",
+        "agent", "workspace", "agentSlug"}),      # three of converters
     # Wrappers at the start of what is said in a person's name, and around a tool's output.
     "tag": frozenset({
         "command-name", "command-message", "command-args", "command-contents", "local-command-stdout", "local-command-stderr",
@@ -167,7 +168,7 @@ def parse(data: bytes, start: int, session: str, agent: str, tools: sf.Tools, me
     """Read the records from `start`. `agent`: the id of the subagent whose file this is, '' for a session's own."""
     reader = _Reader(session, agent, tools, start, memory)
     reading = reader.reading
-    sf.read_records(data, start, reading, reader.take)
+    sf.read_records(data, start, reading, reader.take_again if reading.read_to else reader.take)
     reader.settle(data)
     return reading
 
@@ -194,24 +195,29 @@ class _Reader:
         self.own_began = False                           # a record of this session itself was seen
         self.known = False                               # all facts that the first record to name them settles
         self.line_at, self.first_on_line = -1, True      # a record glued behind another is no place to start again
-        self.handlers = {
+        self.kinds, self.timeless = KNOWN["record"], KNOWN["record without time"]
+        self.handlers = {kind: handler for kind, handler in {
             "assistant": self.assistant, "user": self.user, "attachment": self.attachment, "system": self.system,
             "queue-operation": self.queue_operation, "summary": self.summary, "ai-title": self.titled,
-            "custom-title": self.titled}
+            "custom-title": self.titled}.items() if kind in KNOWN["record"]}
 
     def take(self, record: dict, at: int) -> None:
-        reading, kind = self.reading, record.get("type")
-        if reading.read_to and at >= reading.read_to:
-            reading.count_anew()
-        reading.count += 1
+        kind = record.get("type")
+        self.reading.count += 1
         self.first_on_line, self.line_at = at != self.line_at, at
-        if not isinstance(kind, str) or kind not in KNOWN["record"]:
-            reading.odd(f"record: {kind if isinstance(kind, str) else type(kind).__name__}")
-            return
-        if "timestamp" not in record:
-            self.meet("record without time", kind)
-        if handler := self.handlers.get(kind):
+        handler = self.handlers.get(kind) if type(kind) is str else None
+        if handler:
             handler(record, at)
+        elif type(kind) is not str or kind not in self.kinds:
+            self.reading.odd(f"record: {kind if isinstance(kind, str) else type(kind).__name__}")
+        elif "timestamp" not in record and kind not in self.timeless:
+            self.reading.odd(f"record without time: {kind}")
+
+    def take_again(self, record: dict, at: int) -> None:
+        """take() where the first records were counted by an earlier reading."""
+        if self.reading.read_to and at >= self.reading.read_to:
+            self.reading.count_anew()
+        self.take(record, at)
 
     def meet(self, group: str, name: Any) -> None:
         """Count what no table knows."""
@@ -226,25 +232,16 @@ class _Reader:
 
     def facts(self, r: dict) -> None:
         branch, reading = r.get("gitBranch"), self.reading
-        if (version := r.get("version")) != reading.version and isinstance(version, str) and version:
-            if reading.version:
-                self.shapes.add("version changes")
-            reading.in_version(version)
-        if (parent := r.get("parentUuid")) == self.parent and parent:
-            self.shapes.add("several records after one")
-        self.parent = parent
-        if (folder := r.get("cwd")) != self.folder and isinstance(folder, str):
-            if self.folder:
-                self.shapes.add("folder changes")
-            self.folder = folder
         if branch != self.branch and isinstance(branch, str):
             if self.branch:
                 self.shapes.add("branch changes")
             self.branch = branch
+            self.changes(r)
             if branch and branch != "HEAD":
                 self.reading.branch = branch
         if self.known:
             return
+        self.changes(r)
         if not reading.cwd and isinstance(cwd := r.get("cwd"), str):
             reading.cwd = cwd
         if not reading.first_time and isinstance(at := r.get("timestamp"), str):
@@ -263,12 +260,31 @@ class _Reader:
         self.known = bool(reading.cwd and reading.first_time and self.own_began) and (
             bool(reading.entrypoint) or len(self.drafts) > 1000)
 
+    def changes(self, r: dict) -> None:
+        """What changes inside a file, looked at where it costs little: at its beginning and in a person's records."""
+        reading = self.reading
+        if (version := r.get("version")) != reading.version and isinstance(version, str) and version:
+            if reading.version:
+                self.shapes.add("version changes")
+            reading.in_version(version)
+        if (parent := r.get("parentUuid")) == self.parent and parent:
+            self.shapes.add("several records after one")
+        self.parent = parent
+        if (folder := r.get("cwd")) != self.folder and isinstance(folder, str):
+            if self.folder:
+                self.shapes.add("folder changes")
+            self.folder = folder
+
     def titled(self, r: dict, _at: int) -> None:
+        if "timestamp" not in r:
+            self.meet("record without time", r["type"])
         title = r.get("customTitle") or r.get("aiTitle")
         if isinstance(title, str) and title.strip():
             self.reading.title = title
 
     def summary(self, r: dict, _at: int) -> None:
+        if "timestamp" not in r:
+            self.meet("record without time", r["type"])
         if isinstance(r.get("leafUuid"), str) and isinstance(r.get("summary"), str):
             self.summaries[r["leafUuid"]] = r["summary"]
 
@@ -374,6 +390,8 @@ class _Reader:
         if type(message) is not dict:
             return
         self.facts(r)
+        if self.known:
+            self.changes(r)
         line = self.agent or (self.line_of(r) if r.get("isSidechain") else "")
         content = message.get("content")
         texts: list[str] = []
@@ -442,7 +460,8 @@ class _Reader:
         asked = self.waiting.pop(key, None) if isinstance(key, str) else None
         call = self.calls[key] if asked is not None else None
         content = block.get("content")
-        self.meet("toolUseResult", type(r.get("toolUseResult")).__name__)
+        if (beside := type(r.get("toolUseResult"))) is not dict:
+            self.meet("toolUseResult", beside.__name__)
         if type(content) is not str:
             self.meet("tool result", type(content).__name__)
             for part in content if type(content) is list else ():

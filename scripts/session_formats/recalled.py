@@ -32,11 +32,11 @@ def by_call(name: str, command: str) -> bool:
 
 def left_out(output: str) -> str:
     """The output without what was recalled; MARK and the path stand for it."""
-    if ".md\n  " in output:
-        output = _FOUND.sub(lambda m: f"{MARK}: {m[1]}\n", output)
-    if '"snippet"' in output and '"score"' in output and '"wing"' in output and '"kind"' in output:
-        output = _ENTRY.sub(rf'"\1": "{MARK}"', output)
-    if "---\n" in output and any(key in output for key in _ONLY_OURS):
+    if ".md" in output:
+        output = _FOUND.sub(lambda m: f"{MARK}: {m[1]}\n", output) if ".md\n  " in output else output
+        if '"snippet"' in output and '"wing"' in output and '"kind"' in output:
+            output = _ENTRY.sub(rf'"\1": "{MARK}"', output)
+    if "\ntitle: " in output and any(key in output for key in _ONLY_OURS):
         page = next((m for m in _HEAD.finditer(output) if any(key in "\n" + m[1] for key in _ONLY_OURS)), None)
         output = f"{output[:page.start()]}{MARK}\n" if page else output
     return output
