@@ -162,12 +162,17 @@ def plan(sources: Sequence[sf.Source], state: dict[str, dict], force: bool, left
     stand_ins: set[str] = set()
     mains: Counter = Counter()                     # main files a session has
     paths: dict[tuple[str, str], str] = {}         # its transcript, as far as the state knows
+    titles: dict[tuple[str, str], dict] = {}       # what it calls its subagents
     for source in sources:
         entry = known if (known := state.get(source.path)) and "session" in known else {}
+        if (entry.get("waiting") or entry.get("offset") == 0) and changed(source, entry, force):
+            entry = {}      # nothing was read of it yet: what it begins with, now that it goes on, says whose it is
         key = (source.format, entry.get("session", ""))
         if entry and not entry.get("agent"):
             mains[key] += 1
             paths |= {key: entry["path"]} if entry.get("path") else {}
+        if "titles" in entry:
+            titles.setdefault(key, {}).update(entry["titles"])
         reason = changed(source, entry, force)
         if entry and left_out(entry, source) or not reason and not entry.get("waiting"):
             continue
@@ -194,7 +199,8 @@ def plan(sources: Sequence[sf.Source], state: dict[str, dict], force: bool, left
                 continue
             file = replace(file, agent="")
         grouped.setdefault(key, []).append(file)
-    made.groups = [Group(*key, tuple(group), paths.get(key, ""), mains[key] <= 1) for key, group in grouped.items()]
+    made.groups = [Group(*key, tuple(group), paths.get(key, ""), mains[key] <= 1, titles.get(key, {}))
+                   for key, group in grouped.items()]
     return made
 
 
@@ -358,8 +364,9 @@ class Run:
         beside those that were read."""
         here = {out.group.session: out for out in outs}
         paths = {e["session"]: e["path"] for e in self.state.values() if "path" in e and not e.get("agent")}
-        kin = self.kin([e for out in outs for e in out.entries.values()])
         find = functools.cache(lambda session: paths.get(session) or self.find_transcript(session))
+        # One that was opened and has said nothing yet has no transcript, and is nobody's origin.
+        kin = [k for k in self.kin([e for out in outs for e in out.entries.values()]) if k.session in here or find(k.session)]
         parent = lineage.parents(kin, lambda session: session in here or bool(find(session)))
         forks = lineage.descendants(here, parent)
         read: dict[str, wl.Transcript] = {}
@@ -454,9 +461,10 @@ class Run:
                 self.errors[path] = f"{lines} broken {'line' if lines == 1 else 'lines'}; the rest was read"
             else:
                 self.mended.add(path)
-            if out.verdict == "nothing" or out.verdict == "empty" and size <= TELLTALE_SIZE:
+            waits = out.verdict == "waiting" or out.verdict == "nothing" and "agent" in entry      # its session may yet say a word
+            if out.verdict == "nothing" and not waits or out.verdict == "empty" and size <= TELLTALE_SIZE:
                 self.state[path] = entry
-            elif out.verdict == "waiting":
+            elif waits:
                 self.wait(next(f for f in out.group.files if f.source.path == path))
 
     def forget(self, unwritten: set[str], outcomes: list[Outcome]) -> None:

@@ -46,6 +46,7 @@ class Group:
     files: tuple[File, ...]
     known_path: str = ""         # its transcript, where there is one
     alone: bool = True           # no other main file holds the same session
+    titles: dict[str, str] = field(default_factory=dict)      # what the session called its subagents when it was read before
 
     @property
     def size(self) -> int:
@@ -132,6 +133,10 @@ def entry_of(file: File, session: str, reading: sf.Reading, begin: Begin, digest
         new |= {"restart": reading.restart, "before": base + reading.before}
     if reading.memory or memory:
         new["memory"] = reading.memory or memory
+    titles = (entry.get("titles") or {} if start else {}) | {
+        wl.redact_name(agent): sf.brief(title, 120) for agent, title in reading.agent_titles.items() if title}
+    if titles:
+        new["titles"] = titles
     for what in (f"place: {format.place(file.source.path)}", *(["shape: rewritten"] if begin.reason == "rewritten" else [])):
         if not format.knows(what):
             reading.odd(what)
@@ -352,7 +357,7 @@ def transcript_of(group: Group, readings: list[tuple[File, sf.Reading]], before:
     lines = {a.id: a.messages for a in before.agents}
     main: tuple[wl.Message | wl.Shared, ...] = ()
     agents: dict[str, wl.Agent] = {}
-    titles: dict[str, str] = {}
+    titles: dict[str, str] = dict(group.titles)
     for file, reading in readings:
         titles |= reading.agent_titles
         if file.agent and not titles.get(file.agent):
