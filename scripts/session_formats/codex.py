@@ -313,8 +313,9 @@ class _Reader:
         elif role == "user":
             if not self.reading.cwd:
                 self.reading.cwd = next((m[1] or m[2] for t in texts if (m := _CWD.search(t))), "").strip()
-            if text := "\n".join(words for t in texts if (words := _said(t))):
+            for text in texts:
                 self.meet_tag(text)
+            if text := "\n".join(words for t in texts if (words := _said(t))):
                 self.say("user", at, text, "item", ident)
         else:
             self.meet("role", role)
