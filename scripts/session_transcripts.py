@@ -20,7 +20,7 @@ import session_formats as sf
 import session_lineage
 import session_marks
 
-LARGE = 16_000_000_000            # bytes of a session's files from which they are read in windows, by session_large
+LARGE = 16_000_000               # bytes of a session's files from which they are read in windows, by session_large
 PART_CHARACTERS = 10_000_000     # of a transcript; then it continues in -<id8>.2.md
 HEAD_CHARACTERS = 100_000        # of a transcript's file, enough for its first message's heading
 CONTROLS = bytes(b for b in range(32) if b not in b"\t\n")      # with lone surrogates, what wl.verbatim() changes
