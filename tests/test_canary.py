@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import wiki_lib as wl
-
-import gc
-import importlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +13,6 @@ import session_formats as sf
 import sessions
 from session_formats import claude_code, codex
 
-extract = importlib.import_module("extract-sessions")
 HERE = Path("/nowhere")
 A, X = claude_code, codex
 
@@ -182,20 +176,18 @@ def test_genuine_sessions_hold_nothing_unknown(corpus):
 # -- through the whole program ----------------------------------------------------------------------------------------
 
 @pytest.fixture
-def mine(home, monkeypatch, capsys):
-    """`mine()` runs the program's main here, with whatever tables are in place, and returns what it said as an error."""
-    def run(*args) -> str:
-        for value in vars(wl.wiki_disk).values():
-            if hasattr(value, "cache_clear"):
-                value.cache_clear()
-        monkeypatch.setattr(sys, "argv", ["extract-sessions.py", *args])
+def mine(capsys):
+    """`mine()` runs the program here, with whatever tables are in place, and returns what it said as an error."""
+    def run() -> str:
         capsys.readouterr()
-        try:
-            assert not extract.main() and not wl.problems
-        finally:
-            gc.enable()
+        assert sessions.mine() == 0
         return capsys.readouterr().err
     return run
+
+
+def entries(home) -> list[dict]:
+    """What the state keeps of each session file."""
+    return [e for e in json.loads((home.wiki / ".mine-state.json").read_bytes()).values() if isinstance(e, dict) and "records" in e]
 
 
 def a_chat(home, version: str = "2.2.0", **fields) -> sessions.Claude:
@@ -224,7 +216,7 @@ def test_what_a_newer_reader_knows_is_no_longer_news_and_its_files_are_read_agai
     mine()
     monkeypatch.setitem(claude_code.KNOWN, "record", claude_code.KNOWN["record"] | {"mind-meld"})
     assert mine() == "" and not (home.wiki / "reports" / "mine-errors.md").exists()
-    [entry] = json.loads((home.wiki / ".mine-state.json").read_bytes()).values()
+    [entry] = entries(home)
     assert "strange" not in entry and entry["records"] == {"2.2.0": 3}
 
 
@@ -235,11 +227,11 @@ def test_records_are_counted_once_however_a_file_grows(home, mine):
         c.user(words).assistant("Yes").raw({"type": "mind-meld", "timestamp": c.tick()})
         c.write()
         mine()
-    [entry] = json.loads((home.wiki / ".mine-state.json").read_bytes()).values()
+    [entry] = entries(home)
     assert entry["records"] == {"2.2.0": 12} and entry["strange"] == {"2.2.0": {"record: mind-meld": 4}}
     (home.wiki / ".mine-state.json").unlink()
     mine()
-    [again] = json.loads((home.wiki / ".mine-state.json").read_bytes()).values()
+    [again] = entries(home)
     assert again["records"] == entry["records"] and again["strange"] == entry["strange"]
 
 

@@ -7,8 +7,11 @@ import wiki_lib as wl
 import json
 import random
 
+import pytest
 import session_formats as sf
 import sessions
+from hypothesis import given
+from hypothesis import strategies as st
 from session_formats import claude_code
 
 HERE = sessions.Path("/nowhere")
@@ -85,6 +88,164 @@ def test_an_enqueue_and_its_delivery_are_one_utterance_and_the_same_words_twice_
     c = chat().user("yes").assistant("Next?").queue("yes").assistant("Working.").user("yes").user("yes")
     c.queue("one").queue("two").user("one\ntwo")
     assert [t for r, t in said(c) if r == "user"] == ["yes", "yes", "yes", "one\ntwo"]
+
+
+ASKED = "Please count the tests,\nand say how many fail."
+
+DELIVERIES = {
+    "alone": (lambda c: c.dequeue().user(ASKED), [ASKED]),
+    "with other white space": (lambda c: c.dequeue().user(ASKED + "  \n"), [ASKED + "  \n"]),
+    "in blocks": (lambda c: c.dequeue().user([{"type": "text", "text": ASKED}]), [ASKED]),
+    "with an image": (lambda c: c.dequeue().user([{"type": "text", "text": ASKED}, {"type": "image"}]), [f"{ASKED}\n[image]"]),
+    "beside what the IDE has open": (
+        lambda c: c.dequeue().user([{"type": "text", "text": t} for t in ("<ide_opened_file>a.py</ide_opened_file>", ASKED)]),
+        [ASKED]),
+    "later in the turn": (lambda c: c.dequeue().assistant("Still at it.").user(ASKED), [ASKED]),
+    "as an attachment": (lambda c: c.remove().command(ASKED), [ASKED]),
+    "as an attachment, after the turn's answers": (lambda c: c.remove().assistant("Soon.").bash("ls", "a").command(ASKED), [ASKED]),
+    "as an attachment of blocks": (lambda c: c.remove().command([{"type": "text", "text": ASKED}]), [ASKED]),
+    "together with another": (
+        lambda c: c.queue("and then stop").dequeue().dequeue().user(f"{ASKED}\nand then stop"), [f"{ASKED}\nand then stop"]),
+    "together with one that is not queued": (lambda c: c.dequeue().user(f"First this.\n{ASKED}"), [f"First this.\n{ASKED}"]),
+    "two, the later one first": (
+        lambda c: c.queue("and then stop").dequeue().user("and then stop").dequeue().user(ASKED), ["and then stop", ASKED]),
+    "taken back and sent": (lambda c: c.queue(ASKED, "popAll").user(ASKED), [ASKED]),
+    "taken back without a word of what": (lambda c: c.queue(None, "popAll").user(ASKED), [ASKED]),
+    "taken back and sent with more": (
+        lambda c: c.queue(ASKED, "popAll").user(f"{ASKED} And why."), [f"{ASKED} And why."]),
+    "taken back, interrupted, sent with more": (
+        lambda c: c.queue(ASKED, "popAll").user("[Request interrupted by user]").user(f"Wait. {ASKED}"), [f"Wait. {ASKED}"]),
+    "taken back and queued again with more": (
+        lambda c: c.queue(ASKED, "popAll").queue(f"{ASKED} And why.").dequeue().user(f"{ASKED} And why."), [f"{ASKED} And why."]),
+    "taken back and given up": (lambda c: c.queue(ASKED, "popAll").user("Never mind."), [ASKED, "Never mind."]),
+    "never": (lambda c: c.remove().assistant("Noted."), [ASKED]),
+    "never, then the same words typed": (lambda c: c.remove().assistant("Noted.").user("Next").user(ASKED), [ASKED, "Next", ASKED]),
+    "and then said again": (lambda c: c.dequeue().user(ASKED).assistant("Done.").user(ASKED), [ASKED, ASKED]),
+    "and queued again": (
+        lambda c: c.dequeue().user(ASKED).queue(ASKED).remove().command(ASKED), [ASKED, ASKED]),
+    "beside a task's report": (
+        lambda c: c.queue("<task-notification>x</task-notification>").remove().dequeue().user(ASKED), [ASKED]),
+}
+
+
+class Chat(sessions.Claude):
+    def dequeue(self) -> Chat:
+        return self.queue(None, "dequeue")
+
+    def remove(self) -> Chat:
+        return self.queue(None, "remove")
+
+    def command(self, prompt) -> Chat:
+        self.record("attachment", attachment={"type": "queued_command", "prompt": prompt, "commandMode": "prompt"})
+        return self
+
+
+@pytest.mark.parametrize("how", DELIVERIES)
+def test_a_queued_prompt_stands_once_however_it_is_delivered(how):
+    """M7"""
+    deliver, wanted = DELIVERIES[how]
+    c = deliver(Chat(HERE).user("Start").assistant("Working.").queue(ASKED))
+    assert [t for r, t in said(c) if r == "user"] == ["Start", *wanted]
+
+
+@pytest.mark.parametrize("how", DELIVERIES)
+@pytest.mark.parametrize("order", ["as it grew", "newest first"])
+def test_a_queued_prompt_stands_once_whenever_its_session_is_mined(how, order, home):
+    """M7"""
+    c = Chat(home.claude).user("Start").assistant("Working.").queue(ASKED)
+    first = len(c.lines)
+    deliver, wanted = DELIVERIES[how]
+    deliver(c)
+    lengths = sorted({first, (first + len(c.lines)) // 2, len(c.lines)}, reverse=order != "as it grew")
+    for length in lengths:
+        c.write(lines=length)
+        assert sessions.mine() == 0
+    [path] = home.wiki.glob("conversations/*/*.md")
+    held = wl.parse_conversation("x", path.read_text()).read().said
+    assert sorted(m.text for m in held if m.role == "user") == sorted(["Start", *wanted])
+
+
+@given(st.lists(st.sampled_from(("typed", "queued", "removed", "attached", "joined")), max_size=8),
+       st.lists(st.sampled_from(("yes", "no", "go on, please")), min_size=8, max_size=8))
+def test_what_was_said_n_times_stands_n_times(ways, words):
+    """M7"""
+    c, wanted = Chat(HERE).user("Start"), ["Start"]
+    for way, text in zip(ways, words, strict=False):
+        c.assistant("Working.")
+        if way == "typed":
+            c.user(text)
+        elif way == "queued":
+            c.queue(text).assistant("More.").dequeue().user(text)
+        elif way == "removed":
+            c.queue(text).remove().assistant("Taken in.").user("Next")
+        elif way == "attached":
+            c.queue(text).remove().assistant("More.").command(text)
+        else:
+            c.queue(text).queue("too").dequeue().dequeue().user(f"{text}\ntoo")
+        wanted += [f"{text}\ntoo"] if way == "joined" else [text, *(["Next"] if way == "removed" else [])]
+    assert [t for r, t in said(c) if r == "user"] == wanted
+
+
+RECALLED = {
+    "a search": ("scripts/wiki-search.py retry policy", "anything\n", None),
+    "a search from elsewhere": (
+        "cd /opt/memex && WIKI_DIR=~/w python3 scripts/wiki-search.py 'retry' --json | head -3", "[]", None),
+    "the wake-up": ("cat ~/wiki/context/wake-up.md", "Recent decisions: ...", None),
+    "what search printed": ("recall retry", "Fix it  (conversation · api · 2026-04-12 · Facts · #a1b2c3d4)\n"
+                            "  conversations/api/2026-04-12-fix-it-a1b2c3d4.md\n  The clock was not frozen.\n\nBye\n",
+                            "… recalled from the wiki: conversations/api/2026-04-12-fix-it-a1b2c3d4.md\nBye\n"),
+    "a page": ("cat wiki/patterns/retry.md",
+               "hi\n---\ntitle: Retry\ntype: pattern\nlast_verified: 2026-05-01\n---\n# Retry\nJitter.\n",
+               "hi\n… recalled from the wiki\n"),
+    "the wake-up block": ("run", "a\n<memex-wake-up>\nYesterday: X.\n</memex-wake-up>\nb", "a\nb"),
+    "the program itself": ("cat scripts/wiki-search.py", "#!/usr/bin/env python3\n", "#!/usr/bin/env python3\n"),
+    "another's page": ("cat a.md", "---\ntitle: A\ntags: [b]\n---\n# A\n", "---\ntitle: A\ntags: [b]\n---\n# A\n"),
+}
+
+
+@pytest.mark.parametrize("what", RECALLED)
+def test_what_was_recalled_from_the_wiki_is_not_kept_as_output(what):
+    """B2 M9"""
+    command, output, kept = RECALLED[what]
+    [call] = read(chat().user("Go").assistant("Right.").bash(command, output)).main[1].calls
+    assert (call.argument, call.output) == (command, kept)
+
+
+def test_what_search_prints_is_known_by_its_form(home, run_script):
+    """B2: held to the program: whatever wiki-search.py prints is recognised without the command that printed it."""
+    folder = home.wiki / "conversations" / "api"
+    folder.mkdir(parents=True)
+    (folder / "2026-04-12-fix-the-retry-a1b2c3d4.md").write_text(
+        "---\ntitle: Fix the retry\nsession_id: x\nagent: codex\nwing: api\ndate: 2026-04-12\n---\n# Fix the retry\n\n"
+        "## Transcript\n\n"
+        "### User · 2026-04-12 09:13 · #a1b2c3d4\nThe zebra clock was not frozen.\n")
+    for more in ((), ("--json",)):
+        printed = run_script("wiki-search.py", "zebra clock", *more).stdout
+        assert "zebra" in printed
+        [call] = read(chat().user("Go").assistant("Right.").bash("ask-the-wiki", printed)).main[1].calls
+        assert "zebra" not in call.output and "recalled from the wiki" in call.output
+
+
+def test_a_tool_that_asks_the_wiki_over_mcp_keeps_no_output_even_where_its_output_is_kept():
+    """B2"""
+    tools = sf.Tools(keep=frozenset({"mcp__memex__search", "mcp__other__search"}))
+    c = chat().user("Go").assistant("Right.")
+    for name in ("mcp__memex__search", "mcp__other__search"):
+        c.answer(c.use(name, query="retry"), "The clock.")
+    assert [(k.argument, k.output) for k in read(c, tools=tools).main[1].calls] == [("retry", None), ("retry", "The clock.")]
+
+
+def test_what_hooks_add_to_a_session_is_nobodys_words():
+    """B2: the wake-up arrives as an attachment, as a reminder in a prompt, or inside a tool's result."""
+    block = "<memex-wake-up>\nYesterday: the zebra.\n</memex-wake-up>"
+    c = chat().user(f"Hello\n<system-reminder>\nSessionStart hook additional context: {block}\n</system-reminder>")
+    for kind, key in (("hook_additional_context", "content"), ("hook_success", "stdout"), ("hook_system_message", "content")):
+        c.record("attachment", attachment={"type": kind, "hookEvent": "SessionStart", key: [block] if key == "content" else block})
+    c.record("system", subtype="stop_hook_summary", content=block)
+    c.user(block).user(f"{block}\nDo as it says.").assistant("Yes.").bash("true", block)
+    reading = read(c)
+    assert [d.text for d in reading.main] == ["Hello\n", "Do as it says.", "Yes."]
+    assert "zebra" not in str([(k.argument, k.output) for d in reading.main for k in d.calls])
 
 
 def test_a_refusals_reason_is_the_persons():
