@@ -165,7 +165,7 @@ def read_file(store: Store, pile: int, file: st.File, session: str, tools: sf.To
         reading.end = at
         while at < size:
             data = window(handle, at, size)
-            sf.read_records(data, 0, reading, drain.reader.take, at)
+            sf.read_records(data, 0, reading, drain.take, at)
             if reading.end > offset:
                 seen = zlib.crc32(memoryview(data)[max(0, offset - at):reading.end - at], seen)
                 offset = reading.end
@@ -216,6 +216,7 @@ class Drain:
         format = sf.module(file.source.format)
         self.reader = format.reader(began.start, session, file.agent, tools, began.memory)
         self.reading: sf.Reading = self.reader.reading
+        self.take = getattr(self.reader, "take_again", self.reader.take) if self.reading.read_to else self.reader.take
         self.ranks: dict[str, dict[int, tuple[int, sf.Draft]]] = {}      # by line: places of drafts left in the reader
         self.count: Counter = Counter()                    # by line: places given
         self.sent: Counter = Counter()                     # by line: drafts that went to the store

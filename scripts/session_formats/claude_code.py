@@ -170,6 +170,7 @@ def parse(data: bytes, start: int, session: str, agent: str, tools: sf.Tools, me
     reading = reader.reading
     sf.read_records(data, start, reading, reader.take_again if reading.read_to else reader.take)
     reader.settle(data)
+    reader.handlers.clear()      # a circle that keeps all that was read: nobody looks for garbage while sessions are read
     return reading
 
 
