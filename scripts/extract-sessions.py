@@ -47,6 +47,7 @@ from session_transcripts import (
     refiled,
     standing,
 )
+from wiki_rescan import rescan
 from wiki_wings import STATE as WINGS_STATE
 from wiki_wings import Wings
 
@@ -603,7 +604,9 @@ def extract(args: Any) -> int:
     run.failures += len(made.failed)
     for file in made.waiting:
         run.wait(file)
-    read_and_write(run, made.groups, save=bool(made.waiting))
+    # First, so that nothing is joined with what older rules let stand.
+    rescanned = rescan(wiki, run.state)
+    read_and_write(run, made.groups, save=bool(made.waiting) or rescanned)
     wiki.apply(run.report(), quiet=not args.dry_run)
     for file in made.waiting if args.dry_run else ():
         wl.say(f"would wait for the session of {wl.redact_name(file.source.path)}")
