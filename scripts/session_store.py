@@ -126,9 +126,11 @@ class Store:
     def drop_said_twice(self, pile: int, events: bool, before: int) -> int:
         """Codex says things twice: where prompts came as events, items in the person's role are a program's; an event that an
         item repeats goes, and its calls stand under what was kept before it. Returns how many of the first `before` went."""
-        self.ask("create table gone as select n, line, major, flags from row where pile=? and (role in ('user', 'task') and "
-                 "side='item' and ? or role='assistant' and side='event' and bare in "
-                 "(select bare from row where pile=? and role='assistant' and side<>'event'))", (pile, events, pile))
+        rows = self.ask("select n, case role when 'task' then 'user' else role end, side, bare from row where pile=? "
+                        "and (side in ('event', 'item') or role in ('user', 'task')) order by major, minor", (pile,)).fetchall()
+        self.ask("create table gone as select n, line, major, flags from row where 0")
+        self.db.executemany("insert into gone select n, line, major, flags from row where n=?",
+                            ((n,) for n in sorted(sf.module("codex").one_sided(rows, events))))
         for n, line, major in self.ask("select n, line, major from gone where flags&? order by major", (TOOLS,)).fetchall():
             kept = self.one("select n from row where pile=? and line=? and major<? and n not in (select n from gone) "
                             "order by major desc limit 1", pile, line, major)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import wiki_lib as wl
+
 import json
 
+import pytest
 import session_formats as sf
 import sessions
+from hypothesis import given
+from hypothesis import strategies as st
 from session_formats import codex
 
 HERE = sessions.Path("/nowhere")
@@ -24,6 +29,118 @@ def test_what_codex_says_twice_is_kept_once_and_what_the_person_says_twice_is_ke
     """M10"""
     c = sessions.Codex(HERE).user("yes").assistant("Right.").user("yes").assistant("Right.")
     assert said(read(c)) == [("user", "yes"), ("assistant", "Right.")] * 2
+
+
+class Rollout(sessions.Codex):
+    """Each side of what Codex says twice, by itself."""
+
+    def turn(self) -> Rollout:
+        return self.event("task_started").envelope("turn_context", {"cwd": self.cwd, "model": "gpt-5.4"})
+
+    def asked(self, text: str, **more) -> Rollout:
+        return self.event("user_message", message=text, **more)
+
+    def item_of(self, role: str, *texts: str, ident: str = "") -> Rollout:
+        kind = "input_text" if role == "user" else "output_text"
+        blocks = [{"type": "input_image", "image_url": "x"} if t == "[image]" else {"type": kind, "text": t} for t in texts]
+        return self.item(type="message", role=role, content=blocks, **({"id": ident} if ident else {}))
+
+    def told(self, text: str) -> Rollout:
+        return self.event("agent_message", message=text)
+
+
+# How a prompt and an answer may stand in a rollout: each time they are one prompt and one answer.
+TWICE = {
+    "item, event; event, item": lambda c: c.item_of("user", "Go").asked("Go").told("Done.").item_of("assistant", "Done."),
+    "event, item; item, event": lambda c: c.asked("Go").item_of("user", "Go").item_of("assistant", "Done.").told("Done."),
+    "events alone": lambda c: c.asked("Go").told("Done."),
+    "items alone": lambda c: c.item_of("user", "Go").item_of("assistant", "Done."),
+    "prompt as event, answer as item": lambda c: c.asked("Go").item_of("assistant", "Done."),
+    "white space at the end": lambda c: c.item_of("user", "Go").asked("Go\n").told("Done.").item_of("assistant", "Done. "),
+    "ids on the items": lambda c: c.item_of("user", "Go", ident="msg_0123456789abcdef").asked("Go").told("Done.").item_of(
+        "assistant", "Done.", ident="msg_fedcba9876543210"),
+    "a call between": lambda c: c.item_of("user", "Go").asked("Go").told("Done.").call("exec_command", {"cmd": "ls"}, "a").item_of(
+        "assistant", "Done."),
+    "what programs say between": lambda c: c.item_of("user", "Go").item_of(
+        "user", "<environment_context>x</environment_context>").event("token_count").asked("Go").told("Done.").event(
+        "agent_reasoning", text="hm").item_of("assistant", "Done."),
+    "all items after all events": lambda c: c.asked("Go").told("Done.").item_of("user", "Go").item_of("assistant", "Done."),
+}
+
+
+@pytest.mark.parametrize("how", TWICE)
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_said_on_both_sides_stands_once_and_said_again_it_stands_again(how, times):
+    """M7 M10"""
+    c = Rollout(HERE)
+    for _ in range(times):
+        TWICE[how](c.turn())
+    assert [(role, text.strip()) for role, text in said(read(c))] == [("user", "Go"), ("assistant", "Done.")] * times
+
+
+@pytest.mark.parametrize("how", TWICE)
+@pytest.mark.parametrize("order", ["as it grew", "newest first"])
+def test_what_is_said_on_both_sides_stands_once_whenever_it_is_mined(how, order, home):
+    """M7 M10"""
+    c = Rollout(home.codex).turn()
+    c = c.item_of("user", "Hello") if how == "items alone" else c.asked("Hello")      # where there are events, they are the prompts
+    c = TWICE[how](c.told("Hi.").item_of("assistant", "Hi.").turn())
+    for length in sorted(range(4, len(c.lines) + 1), reverse=order != "as it grew"):
+        c.write(lines=length)
+        assert sessions.mine() == 0
+    [path] = home.wiki.glob("conversations/*/*.md")
+    held = wl.parse_conversation("x", path.read_text()).read().said
+    assert sorted((m.role, m.text.strip()) for m in held if m.text) == sorted([
+        ("user", "Hello"), ("assistant", "Hi."), ("user", "Go"), ("assistant", "Done.")])
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(TWICE)), st.sampled_from(("Go", "yes", "no\nmore"))), max_size=6))
+def test_however_the_sides_follow_each_other_each_utterance_stands_once(turns):
+    """M7 M10"""
+    c, wanted = Rollout(HERE), []
+    sided = "items alone" if any(how == "items alone" for how, _ in turns) else ""
+    for how, text in turns:
+        start = len(c.lines)
+        TWICE[sided or how](c.turn())
+        c.lines[start:] = [line.replace('"Go', json.dumps(text)[:-1]) for line in c.lines[start:]]
+        wanted += [("user", text), ("assistant", "Done.")]
+    assert [(role, said_.strip()) for role, said_ in said(read(c))] == wanted
+
+
+def test_a_prompt_with_images_is_one_whichever_side_shows_them():
+    """M7"""
+    c = Rollout(HERE).turn().item_of("user", "What is this?", "[image]").asked("What is this?", images=["data:x"])
+    c.turn().asked("And this?", images=["data:y"]).item_of("user", "And this?", "[image]")
+    assert [t for _, t in said(read(c))] == ["What is this?\n[image]", "And this?\n[image]"]
+
+
+def test_what_the_editor_has_open_is_not_the_persons():
+    """B2"""
+    text = "# Context from my IDE setup:\n\n## Active file: a.py\n\n## Open tabs:\n- a.py: a\n\n## My request for Codex:\nFix it\n"
+    c = Rollout(HERE).turn().item_of("user", text).asked(text)
+    c.turn().asked("Another language model started to solve this problem and produced a summary of its thinking process.")
+    assert said(read(c)) == [("user", "Fix it\n")]
+
+
+def test_what_was_recalled_from_the_wiki_is_not_kept_as_output():
+    """B2 M9"""
+    block = "<memex-wake-up>\nYesterday: the zebra.\n</memex-wake-up>"
+    c = Rollout(HERE).turn().asked(f"{block}\nGo").told("Right.")
+    c.call("exec_command", {"cmd": "scripts/wiki-search.py 'zebra clock'"}, "Chunk ID: 1\nOutput:\nzebra")
+    c.call("shell", {"command": ["bash", "-lc", "cd /w && ./scripts/wiki-search.py zebra --json"]}, json.dumps({"output": "zebra"}))
+    c.call("exec", "const r = await tools.exec_command({cmd: \"scripts/wiki-search.py zebra\"})",
+           [{"type": "input_text", "text": "zebra"}], kind="custom_tool_call")
+    c.call("exec_command", {"cmd": "true"}, f"{block}\nfine")
+    prompt, answer = read(c).main
+    assert prompt.text == "Go" and [k.output for k in answer.calls] == [None, None, None, "fine"]
+
+
+def test_a_prompt_that_no_event_says_is_heard_by_the_canary():
+    """B15: where prompts come as events, other words in the person's role are a program's; a new kind of those is told."""
+    c = Rollout(HERE).turn().item_of("user", "Go").asked("Go").told("Done.").turn().item_of("user", "A new notice")
+    reading = read(c)
+    assert said(reading) == [("user", "Go"), ("assistant", "Done.")]
+    assert reading.unknown == {"shape: in the person's role, but no event": 1}
 
 
 def test_developer_and_environment_fragments_are_dropped():

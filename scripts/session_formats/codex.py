@@ -361,15 +361,15 @@ class _Reader:
 
     def settle(self) -> None:
         """Where prompts came as events, items in the person's role are a program's; an event the items repeat later goes."""
-        items = {d.text.strip() for d in self.messages if d.role == "assistant" and self.twice.get(id(d)) != "event"}
+        gone = one_sided(((id(d), d.role, self.twice.get(id(d), ""), d.text.strip()) for d in self.messages), self.events)
         kept: list[sf.Draft] = []
         dropped = 0
         for number, draft in enumerate(self.messages):
-            side = self.twice.get(id(draft))
-            if (draft.role == "user" and side == "item" and self.events) or (
-                    draft.role == "assistant" and side == "event" and draft.text.strip() in items):
+            if id(draft) in gone:
                 if draft.calls and kept:
                     kept[-1].calls += draft.calls
+                if draft.role == "user":
+                    self.shapes.add("in the person's role, but no event")
                 dropped += number < self.reading.before
                 continue
             kept.append(draft)
@@ -385,6 +385,23 @@ class _Reader:
         for shape in self.shapes - KNOWN["shape"]:
             self.reading.odd(f"shape: {shape}")
         self.reading.settle_counts()
+
+
+def one_sided(rows: Iterable[tuple[Any, str, str, Any]], events: bool) -> set[Any]:
+    """Of messages in order (key, role, side it was heard from, words), the keys of those that go: an event that an item repeats
+    later in the turn, the nearest one before it; and an item in the person's role where prompts came as `events`."""
+    gone: set[Any] = set()
+    heard: dict[Any, list[Any]] = {}
+    for key, role, side, words in rows:
+        if role == "user" and side == "item" and events:
+            gone.add(key)
+        elif role == "user":
+            heard.clear()                  # a turn's answers are not said again in the next one
+        elif side == "event":
+            heard.setdefault(words, []).append(key)
+        elif side == "item" and heard.get(words):
+            gone.add(heard[words].pop())
+    return gone
 
 
 def superseded(said: Sequence[wl.Message], session: str) -> set[str]:
