@@ -67,7 +67,7 @@ KNOWN: dict[str, frozenset[str]] = {
     "tool result": frozenset({"str", "list", "NoneType"}),
     "toolUseResult": frozenset({"NoneType", "dict", "str", "list"}),
     "model": frozenset({"<synthetic>"}),
-    "prompt source": frozenset({"typed", "system"}),
+    "prompt source": frozenset({"typed", "system", "sdk", "suggestion_accepted"}),
     "origin": frozenset({"human", "task-notification"}),
     "notice": frozenset({"Request interrupted by user", "Request interrupted by user for tool use", "Request cancelled by user"}),
     # Fields of a record that is taken for a person's words: a new one may say that it is none.
