@@ -377,5 +377,6 @@ class Batches:
 
 def key_of(ident: str) -> int:
     """The short form of an id as a number."""
-    short = wl.short(ident)
-    return int(short, 16) + (TWELVE if len(short) == 12 else 0)
+    if len(ident) == 12:
+        return int(ident, 16) + TWELVE
+    return int(ident if len(ident) == 8 else wl.id8(ident), 16)

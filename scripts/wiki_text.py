@@ -109,7 +109,7 @@ def topic_name(text: str) -> str:
 _HEX = re.compile(r"[0-9a-f]*")
 
 
-@functools.cache
+@functools.lru_cache(20_000)      # the ids of a session are asked for often; those of a long run would fill the memory
 def id8(ident: str, size: int = 8) -> str:
     """The short form of an id: its last `size` hex digits; of its SHA-256 where it is not hexadecimal."""
     bare = ident.replace("-", "").lower()
