@@ -165,7 +165,12 @@ def module(name: str) -> Any:
 
 # ---------------------------------------------------------------- lines
 
-_DECODER = json.JSONDecoder()
+def _integer(digits: str) -> int | float:
+    """Python turns no more than some thousand digits into an int; nothing here counts that far."""
+    return int(digits) if len(digits) < 1_000 else float(digits)
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
 
 
 def whole_lines(data: bytes, start: int) -> int:
@@ -180,7 +185,8 @@ def whole_lines(data: bytes, start: int) -> int:
 def decoded(line: bytes) -> list[Any]:
     """The JSON values on a line: one, several glued together, or none when it is broken.
 
-    Slow and tolerant: for lines that orjson refuses (lone surrogates, bytes that are not UTF-8, a BOM, NULs)."""
+    Slow and tolerant: for lines that orjson refuses (lone surrogates, bytes that are not UTF-8, a BOM, NULs, control characters
+    in strings, NaN, huge numbers)."""
     text = line.decode("utf-8", "replace").strip("\ufeff\0\r\n\t ")
     found, at = [], 0
     while at < len(text):
