@@ -285,7 +285,9 @@ class Drain:
             self.run(last=True)
         else:
             self.run(last=True)
-            reading.before -= store.drop_said_twice(self.pile, reader.events, reading.before)
+            count, prompts = store.drop_said_twice(self.pile, reader.events, reading.before)
+            reading.before -= count
+            reader.shapes |= {"in the person's role, but no event"} if prompts else set()
             reader.messages = []
             reader.settle()
         own = self.file.agent

@@ -123,24 +123,30 @@ class Store:
     def line_of(self, word: str) -> str:
         return self.one("select line from chain where h=?", hash(word)) or ""
 
-    def drop_said_twice(self, pile: int, events: bool, before: int) -> int:
+    def drop_said_twice(self, pile: int, events: bool, before: int) -> tuple[int, bool]:
         """Codex says things twice: where prompts came as events, items in the person's role are a program's; an event that an
-        item repeats goes, and its calls stand under what was kept before it. Returns how many of the first `before` went."""
+        item repeats goes, and its calls stand under what was kept before it. Returns how many of the first `before` went, and
+        whether any of them had the person's role."""
         rows = self.ask("select n, case role when 'task' then 'user' else role end, side, bare from row where pile=? "
-                        "and (side in ('event', 'item') or role in ('user', 'task')) order by major, minor", (pile,)).fetchall()
-        self.ask("create table gone as select n, line, major, flags from row where 0")
-        self.db.executemany("insert into gone select n, line, major, flags from row where n=?",
-                            ((n,) for n in sorted(sf.module("codex").one_sided(rows, events))))
-        for n, line, major in self.ask("select n, line, major from gone where flags&? order by major", (TOOLS,)).fetchall():
+                        "and (side in ('event', 'item') or role in ('user', 'task')) order by major, minor", (pile,))
+        gone = sf.module("codex").one_sided(Batches(rows), events)
+        self.ask("create table gone as select n, line, major, flags, role from row where 0")
+        self.db.executemany("insert into gone select n, line, major, flags, role from row where n=?", ((n,) for n in sorted(gone)))
+        working = self.ask("select n, line, major from gone where flags&? order by major", (TOOLS,)).fetchall()
+        if working:
+            self.ask("create index by_place on row(pile, line, major)")
+        for n, line, major in working:
             kept = self.one("select n from row where pile=? and line=? and major<? and n not in (select n from gone) "
                             "order by major desc limit 1", pile, line, major)
             if kept is not None:
                 m = self.message(kept)
                 self.change(kept, replace(m, tools=(*m.tools, *self.message(n).tools)))
         count = self.one("select count(*) from gone where major<?", before)
+        prompts = self.one("select 1 from gone where role<>'assistant' limit 1") is not None
         self.ask("delete from row where n in (select n from gone)")
         self.ask("drop table gone")
-        return count
+        self.ask("drop index if exists by_place")
+        return count, prompts
 
     def _content(self, m: wl.Message, at: int) -> tuple:
         """at, length, chars, size, sum, flags, body of a message's words."""
