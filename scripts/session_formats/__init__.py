@@ -2,22 +2,29 @@
 
 A format module has
     NAME                       what `agent:` says in a transcript
+    KNOWN, knows(), place()    the tables of what it knows; the rest is counted by the agent's version (session_canary.py)
     sources(folder, files)     the session files among those that walk() found in a folder, as Source values
     session_of(source, head)   an Owner: whose words a file holds, by its name or, if need be, its first bytes: head()
     parse(data, start, ...)    a Reading of the bytes from `start`, which is 0 or a Reading's `restart`
+    superseded(said, session)  ids of messages that another record of the same utterance stands for by now
 Adding an agent is adding a file and naming it in FORMATS.
 
 What becomes a message (the policy, the same for every agent)
 - One message for each prompt a person gave, one for each record of assistant text. Its id is the record's own.
 - A person's words are also taken where they hide: prompts queued while the agent worked (`queue-operation`,
   `queued_command`), the reason given when a tool was refused. A queued prompt and its delivery are one message.
-- A slash command reads `/name args`, a shell line `! command`, a memory `# text`, an image `[image]`.
-- Never a person's words, so left out: system reminders, hook output, task notifications, caveats, what the IDE has
-  open, output of local commands, summaries of compaction, interruption notices, injected (meta) records, environment
-  and instruction blocks, another agent's messages, and what this wiki itself put in (`<memex-wake-up>`).
+- A slash command reads `/name args`, a shell line `! command`, a memory `# text`, an image `[image]`. What a command was
+  expanded to is a program's where the record says so (`isMeta`); a prompt of Codex's own library, or a plan that was
+  accepted and sent, is the prompt: no other record says what the person gave, and hooks saw it as theirs.
+- Never a person's words, so left out: what says so itself (isMeta, isCompactSummary, origin other than human,
+  promptSource system), system reminders, hook output, task notifications, caveats, what the IDE has open, output of
+  local commands and of `!` lines, skills' texts, summaries of compaction, notices of interruption and of unknown
+  commands, environment, permission and instruction blocks (AGENTS.md), another agent's messages, and what this wiki
+  itself put in (`<memex-wake-up>`). What a plug-in types into the terminal is typed: no record tells it apart.
+- Never the assistant's: "No response requested." of the model `<synthetic>`. Its other notices (API errors) stay.
 - A task notification, a background subagent's report, stands with the tool traffic, in full.
 - What was recalled from this wiki is no evidence for it: of a call that searches or reads it the command stays and the
-  output goes, and so does what search printed or a page of the wiki in any other output.
+  output goes, and so does what search printed or a page of the wiki in any other output (recalled.py).
 - Thinking and progress are left out. Unknown records are skipped and counted.
 - Tool calls stand under the assistant message they follow; one without any opens a message without text.
 - A subagent's messages are filed under its id; the prompt its parent gave it has the role `task`.
