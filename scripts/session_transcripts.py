@@ -449,21 +449,27 @@ def ids_by_words(drafts: list[sf.Draft], session: str, known: Sequence[wl.Messag
             key = (m.role, sf.normalised(m.text))
             count[key] += m.id in short_forms(sf.weak_id(session, *key, count[key]))
     named = {wl.short(d.id)[-8:] for d in drafts if d.id}
-    standing: dict[tuple[str, str], list[str]] = {}
+    standing: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for m in known[start:]:
         if isinstance(m, wl.Message) and wl.short(m.id)[-8:] not in named and (
                 wl.id8(sf.queued_id(session, m.text, m.time)) != m.id[-8:]):
-            standing.setdefault((m.role, sf.normalised(m.text)), []).append(m.id)
+            standing.setdefault((m.role, sf.normalised(m.text)), []).append((m.time, m.id))
     idents = []
     for d in drafts:
         ident = sf.queued_id(session, d.text, shown_time(d.at)) if d.queued else d.id
         if not ident:
             key = (d.role, sf.normalised(d.text))
             there = standing.get(key)
-            ident = there.pop(0) if there else sf.weak_id(session, *key, count[key])
+            ident = of_its_time(there, shown_time(d.at)) if there else sf.weak_id(session, *key, count[key])
             count[key] += 1
         idents.append(ident)
     return idents
+
+
+def of_its_time(there: list[tuple[str, str]], time: str) -> str:
+    """Take the id of the message of that time, else of the first, out of [(time, id)]: the same words are said often, and where
+    a file lost its beginning their order says nothing."""
+    return there.pop(next((n for n, (at, _) in enumerate(there) if at == time), 0))[1]
 
 
 def short_forms(ident: str) -> tuple[str, str]:

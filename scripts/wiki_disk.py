@@ -618,7 +618,7 @@ class Wiki:
         path = self.root / ".machine-id"
         known = (self.text(".machine-id") or "").strip()
         if not re.fullmatch(r"[0-9a-f]{8}", known):
-            known = os.urandom(4).hex()
+            known = next(name for _ in range(99) if not (name := os.urandom(4).hex()).isdigit())      # YAML would quote those
             if not DRY_RUN:
                 atomic_write(path, known + "\n")
         return known
