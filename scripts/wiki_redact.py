@@ -21,7 +21,7 @@ from functools import cache
 from itertools import accumulate
 from types import MappingProxyType
 
-REDACTOR_VERSION = 2     # `redactor:` in a transcript; raised with every change of a rule, so that old files are read again
+REDACTOR_VERSION = 3     # `redactor:` in a transcript; raised with every change of a rule, so that old files are read again
 
 SHORTEST = 12            # no rule matches fewer characters
 NONE: Mapping[str, int] = MappingProxyType({})
@@ -132,8 +132,8 @@ TOKENS = (
     token("github-oauth", "gho_", r"gho_[A-Za-z0-9]{30,}"),
     token("github-app", "ghu_ ghs_", r"gh[us]_[A-Za-z0-9]{30,}"),
     token("github-refresh", "ghr_", r"ghr_[A-Za-z0-9]{30,}"),
-    token("gitlab-token", "glpat- gldt- glrt- glcbt- glptt- glft- glsoat- glimt- glagent- gloas-",
-          r"gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas)-(?![a-z_-]{20})[A-Za-z0-9_=.-]{20,}"),
+    token("gitlab-token", "glpat- gldt- glrt- glcbt- glptt- glft- glffct- glsoat- glimt- glagent- gloas-",
+          r"gl(?:pat|dt|rt|cbt|ptt|ft|ffct|soat|imt|agent|oas)-(?![a-z_-]{20})[A-Za-z0-9_=.-]{20,}"),
     token("slack-token", "xoxa- xoxb- xoxc- xoxd- xoxe- xoxe. xoxo- xoxp- xoxr- xoxs- xapp-",
           r"(?:xox[abcdeoprs](?:\.xox[bp])?|xapp)-(?=[A-Za-z0-9%-]*[0-9])[A-Za-z0-9%-]{16,}"),
     token("slack-webhook", "hooks.slack.com",
@@ -177,44 +177,99 @@ TOKENS = (
     token("atlassian-token", "ATATT3 ATCTT3", r"AT[AC]TT3[A-Za-z0-9_=-]{40,}"),
     token("vault-token", "hvs. hvb. hvr.", r"hv[sbr]\.(?![a-z_-]{20})[A-Za-z0-9_-]{20,}"),
     token("terraform-token", ".atlasv1.", r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{40,}"),
-    token("grafana-token", "glc_ glsa_", r"gl(?:c|sa)_[A-Za-z0-9+/=_]{30,}"),
+    token("grafana-token", "glc_ glsa_ eyJrIjoi", r"gl(?:c|sa)_[A-Za-z0-9+/=_]{30,}|eyJrIjoi[A-Za-z0-9+/]{40,}={0,2}"),
     token("newrelic-key", "NRAK- NRII- NRJS- NRSP-", r"NR(?:AK|II|JS|SP)-[A-Za-z0-9_-]{19,}"),
     token("sentry-token", "sntrys_ sntryu_", r"sntry[su]_[A-Za-z0-9+/=_-]{40,}"),
-    token("supabase-key", "sbp_ sb_secret_", r"(?:sbp_(?:oauth_)?[a-f0-9]{40}|sb_secret_[A-Za-z0-9_-]{22,})"),
+    token("supabase-key", "sbp_ sb_secret_", r"(?:sbp_(?:oauth_)?(?![a-z_-]{20})[A-Za-z0-9_-]{40,}|sb_secret_[A-Za-z0-9_-]{22,})"),
     token("planetscale-token", "pscale_", r"pscale_(?:pw|tkn|oauth)_[A-Za-z0-9_.=-]{32,}"),
     token("flyio-token", "fo1_ fm1r_ fm1a_ fm2_", r"(?:FlyV1 )?(?:fo1_[A-Za-z0-9_-]{40,}|fm[12][ar]?_[A-Za-z0-9+/=_,-]{40,})"),
     token("cloudflare-ca-key", "v1.0-", r"v1\.0-[0-9a-f]{24}-[0-9a-f]{100,}"),
     token("age-secret-key", "AGE-SECRET-KEY-", r"AGE-SECRET-KEY-1[0-9A-Z]{50,}"),
     token("groq-key", "gsk_", r"gsk_[A-Za-z0-9]{40,}"),
-    token("xai-key", "xai-", r"xai-[A-Za-z0-9]{60,}"),
+    token("xai-key", "xai-", r"xai-[A-Za-z0-9_-]{60,}"),
     token("perplexity-key", "pplx-", r"pplx-[A-Za-z0-9]{40,}"),
     token("replicate-token", "r8_", r"r8_[A-Za-z0-9]{37,40}" + END),
     token("pinecone-key", "pcsk_", r"pcsk_[A-Za-z0-9_]{40,}"),
-    token("langsmith-key", "lsv2_", r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}"),
+    token("langsmith-key", "lsv2_", r"lsv2_(?:pt|sk)_[0-9a-fA-F]{32}_[0-9a-fA-F]{10}"),
     token("tavily-key", "tvly-", r"tvly-(?:dev-|prod-)?(?![a-z-]{20})[A-Za-z0-9_-]{20,}"),
     token("firecrawl-key", "fc-", r"fc-[0-9a-f]{32}" + END),
     token("doppler-token", "dp.", r"dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}"),
-    token("postman-key", "PMAK-", r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
+    token("postman-key", "PMAK- PMAT-", r"PMAK-[0-9a-fA-F]{24}-[0-9a-fA-F]{34}|PMAT-[0-9A-Za-z]{26}" + END),
     token("pulumi-token", "pul-", r"pul-[0-9a-f]{40}" + END),
     token("rubygems-key", "rubygems_", r"rubygems_[0-9a-f]{48}"),
     token("netlify-token", "nfp_", r"nfp_[A-Za-z0-9]{30,}"),
-    token("vercel-token", "vcp_ vca_ vci_ vck_ vcr_", r"vc[paikr]_[A-Za-z0-9]{24,}"),
+    token("vercel-token", "vcp_ vca_ vci_ vck_ vcr_", r"vc[paikr]_(?![a-z_-]{20})[A-Za-z0-9_-]{24,}"),
     token("render-key", "rnd_", r"rnd_[A-Za-z0-9]{28,}"),
-    token("circleci-token", "CCIPAT_ CCIPRJ_", r"CCIP(?:AT|RJ)_[A-Za-z0-9]{20,}_[0-9a-f]{40}"),
-    token("buildkite-token", "bkua_", r"bkua_[0-9a-f]{40}"),
-    token("tailscale-key", "tskey-", r"tskey-[a-z]+-[A-Za-z0-9]{6,}-[A-Za-z0-9]{20,}"),
+    token("circleci-token", "CCIPAT_ CCIPRJ_", r"CCIP(?:AT|RJ)_[A-Za-z0-9]{20,}_[0-9a-z]{40}"),
+    token("buildkite-token", "bkua_ bkpat_ bkpt_", r"bk(?:ua|pat|pt)_[0-9A-Za-z_-]{40,}"),
+    token("tailscale-key", "tskey-", r"tskey-[a-z]+-(?=[A-Za-z-]*[0-9])[A-Za-z0-9-]{18,}"),
     token("dynatrace-token", "dt0c01. dt0s01. dt0s16.", r"dt0[a-z][0-9]{2}\.[A-Z0-9]{24}\.[A-Z0-9]{64}"),
     token("jfrog-key", "AKCp", r"AKCp[A-Za-z0-9]{60,}"),
     token("alibaba-key", "LTAI", r"LTAI[A-Za-z0-9]{16,26}" + END),
     token("mapbox-token", "sk.eyJ", r"sk\.eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}"),
     token("openshift-token", "sha256~", r"sha256~[A-Za-z0-9_-]{43}"),
-    token("easypost-key", "EZAK EZTK", r"EZ[AT]K[A-Za-z0-9]{54}"),
+    token("easypost-key", "EZAK EZTK", r"EZ[AT]K[A-Za-z0-9]{54}" + END),
     token("contentful-token", "CFPAT-", r"CFPAT-[A-Za-z0-9_-]{43}"),
     token("prefect-key", "pnu_", r"pnu_[A-Za-z0-9]{36}"),
     token("readme-key", "rdme_", r"rdme_[a-z0-9]{70}"),
     token("sourcegraph-token", "sgp_", r"sgp_(?:[a-fA-F0-9]{16}_|local_)?[a-fA-F0-9]{40}"),
     token("shippo-token", "shippo_", r"shippo_(?:live|test)_[a-f0-9]{40}"),
     token("flutterwave-key", "FLWSECK", r"FLWSECK(?:_TEST)?-[A-Za-z0-9]{12,}(?:-X)?"),
+    token("cloudflare-token", "cfat_ cfut_ cfk_", r"cf(?:at|ut|k)_[A-Za-z0-9]{40,}"),
+    token("gemini-key", "AQ.", r"AQ\.Ab[A-Za-z0-9_-]{40,}"),
+    token("bedrock-key", "ABSK bedrock-api-key-", r"ABSK[A-Za-z0-9+/%]{80,}={0,2}|bedrock-api-key-[A-Za-z0-9+/=%]{28,}"),
+    token("onepassword-secret", "ops_eyJ A3-", r"ops_eyJ[A-Za-z0-9+/=_-]{60,}"
+          r"|A3-[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})(?:-[A-Z0-9]{5}){3}" + END),
+    token("aikido-token", "AIK_CI_", r"AIK_CI_[A-Za-z0-9]{20,}"),
+    token("cartesia-key", "sk_car_", r"sk_car_(?![a-z_-]{20})[A-Za-z0-9_-]{20,}"),
+    token("elevenlabs-key", "sk_", r"sk_[0-9a-f]{48}" + END),
+    token("dropbox-token", "sl.", r"sl\.(?:u\.)?(?=[A-Za-z_-]*[0-9])(?![a-z_-]{20})[A-Za-z0-9_-]{100,}"),
+    token("apify-token", "apify_api_", r"apify_api_[A-Za-z0-9]{30,}"),
+    token("bitbucket-token", "BBDC- ATBB", r"BBDC-[A-Za-z0-9+/@_=-]{30,}|ATBB[A-Za-z0-9_=-]{24,}"),
+    token("cerebras-key", "csk-", r"csk-(?=[A-Za-z]*[0-9])[A-Za-z0-9]{40,}"),
+    token("clojars-token", "CLOJARS_", r"CLOJARS_[A-Za-z0-9]{50,}"),
+    token("cockroach-key", "CCDB1_", r"CCDB1_[A-Za-z0-9]{20,}_[A-Za-z0-9]{30,}"),
+    token("astra-token", "AstraCS:", r"AstraCS:[A-Za-z0-9:]{20,}"),
+    token("deno-token", "ddp_ ddo_ ddw_", r"dd[pow]_[A-Za-z0-9]{36}" + END),
+    token("devin-key", "apk_ cog_", r"apk_(?:user_)?[A-Za-z0-9+/=_-]{80,}|cog_[a-z0-9]{48,}"),
+    token("docker-swarm-token", "SWMTKN-1- SWMKEY-1-", r"SWMTKN-1-[a-z0-9]{40,}-[a-z0-9]{20,}|SWMKEY-1-[A-Za-z0-9+/]{40,}"),
+    token("elastic-key", "essu_", r"essu_[A-Za-z0-9+/=_-]{40,}"),
+    token("cursor-key", "key_", r"key_[0-9a-f]{64}" + END),
+    token("hubspot-token", "pat-", r"pat-(?:na|eu|ap)[0-9]-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
+    token("harness-token", "pat. sat.", r"[ps]at\.[A-Za-z0-9_-]{20,24}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}" + END),
+    token("infracost-key", "ico-", r"ico-(?=[A-Za-z]*[0-9])[A-Za-z0-9]{32}" + END),
+    token("llama-cloud-key", "llx-", r"llx-[A-Za-z0-9]{40,}"),
+    token("mailersend-token", "mlsn.", r"mlsn\.[A-Za-z0-9]{30,}"),
+    token("mergify-key", "mergify_application_key_", r"mergify_application_key_(?![a-z_-]{20})[A-Za-z0-9_-]{40,}"),
+    token("minimax-key", "sk-api-", r"sk-api-(?![a-z_-]{20})[A-Za-z0-9_-]{60,}"),
+    token("neon-key", "napi_", r"napi_(?=[A-Za-z]*[0-9])[A-Za-z0-9]{50,}"),
+    token("nvidia-key", "nvapi-", r"nvapi-(?![a-z_-]{20})[A-Za-z0-9_-]{50,}"),
+    token("nylas-key", "nyk_", r"nyk_(?:v[0-9]_)?[A-Za-z0-9]{40,}"),
+    token("octopus-key", "API-", r"API-(?=[A-Z]*[0-9])[A-Z0-9]{25,32}" + END),
+    token("onesignal-key", "os_v2_app_ os_v2_org_", r"os_v2_(?:app|org)_[a-z0-9]{60,}"),
+    token("paddle-key", "apikey_", r"pdl_(?:live|sdbx)_apikey_[a-z0-9]{26}_[A-Za-z0-9]{20,}_[A-Za-z0-9]{3}"),
+    token("packagist-token", "packagist_", r"packagist_[a-z]{3}_[0-9a-f]{60,}"),
+    token("posthog-key", "phx_", r"phx_[A-Za-z0-9_-]{40,}"),
+    token("polar-token", "polar_at_ polar_oat_ polar_pat_", r"polar_(?:at|oat|pat)_(?:u_|o_)?(?![a-z_-]{20})[A-Za-z0-9_-]{20,}"),
+    token("resend-key", "e_", r"re_[A-Za-z0-9]{8}_(?=[A-Za-z]*[0-9])[A-Za-z0-9]{24}" + END),
+    token("rootly-key", "rootly_", r"rootly_[0-9a-f]{60,}"),
+    token("runpod-key", "rpa_", r"rpa_(?=[A-Za-z]*[0-9])[A-Za-z0-9]{30,}"),
+    token("samsara-token", "samsara_api_", r"samsara_api_[A-Za-z0-9]{24,}"),
+    token("scalingo-token", "tk-us-", r"tk-us-(?![a-z_-]{20})[A-Za-z0-9_-]{48}"),
+    token("segment-token", "sgp_", r"sgp_[A-Za-z0-9]{60,}"),
+    token("sonar-token", "squ_ sqp_ sqa_", r"sq[upa]_[0-9a-z_=-]{40}" + END),
+    token("teams-webhook", "webhook.office.com", r"webhook\.office\.com/webhookb2/[A-Za-z0-9@/-]{60,}"),
+    token("together-key", "tgp_v1_", r"tgp_v1_[A-Za-z0-9_-]{40,}"),
+    token("typeform-token", "tfp_", r"tfp_(?![a-z_-]{20})[A-Za-z0-9_=.-]{50,}"),
+    token("unkey-key", "unkey_", r"unkey_(?=[A-Za-z0-9_]*[0-9])(?![a-z_]{20})[A-Za-z0-9_]{20,}"),
+    token("upcloud-token", "ucat_", r"ucat_(?=[A-Za-z]*[0-9])[A-Za-z0-9]{24,}"),
+    token("val-town-token", "vtwn_", r"vtwn_(?=[A-Za-z-]*[0-9])[A-Za-z0-9-]{20,}"),
+    token("wakatime-key", "waka_", r"waka_(?=[a-z-]*[0-9])[0-9a-z-]{36,}"),
+    token("wandb-key", "wandb_v1_", r"wandb_v1_[A-Za-z0-9_]{60,}"),
+    token("woocommerce-key", "k_ s_", r"c[ks]_[0-9a-f]{40}" + END),
+    token("xendit-key", "xnd_production_ xnd_development_", r"xnd_(?:production|development)_[A-Za-z0-9]{40,}"),
+    token("yandex-key", "AQVN", r"AQVN[A-Za-z0-9_-]{35,38}(?![A-Za-z0-9_-])"),
+    token("zuplo-key", "zpka_", r"zpka_[a-z0-9]{28,}_[0-9a-f]{8}"),
     token("jwt", "eyJ", r"eyJ[A-Za-z0-9_-]{8,1500}+\.(?:eyJ|[A-Za-z0-9_-])[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{10,}|\.)"
                         r"(?:\.[A-Za-z0-9_-]+){0,2}"),
 )
@@ -269,8 +324,8 @@ COOKIE = (
     Rule("cookie", ("ookie", "OOKIE"),
          (rf"(?i:cookie[\"'`\\]{{0,3}}\s*[:=]\s*[\"'`\\]{{0,3}}(?:[\w.-]+=[^\s;]*;\s*){{0,30}}?{COOKIE_NAME})="
                     r"(?P<value>[^\s;\"'`\\,]{12,})"), "value", is_credential),
-    Rule("session-cookie", ("PHPSESSID=", "JSESSIONID=", "connect.sid=", "SessionId="),
-         r"(?:PHPSESSID|JSESSIONID|connect\.sid|ASP\.NET_SessionId)=(?P<value>[^\s;\"'`\\,&]{12,})",
+    Rule("session-cookie", ("PHPSESSID=", "JSESSIONID=", "connect.sid=", "SessionId=", "gitlab_session="),
+         r"(?:PHPSESSID|JSESSIONID|connect\.sid|ASP\.NET_SessionId|_gitlab_session)=(?P<value>[^\s;\"'`\\,&]{12,})",
          "value", is_credential),
 )
 
@@ -356,6 +411,7 @@ PARTS = {
     "<alnum>": r"[A-Za-z0-9\x01\x03]",
     "<words>": r"[a-z\x01\x02/=]",
     "<low>": r"[a-z\x01]",
+    "<base>": r"[a-z0-9\x01]",
     "<up>": r"[A-Z0-9\x03]",
     "<hex>": r"[0-9a-f\x01]",
     # a name goes on and is set to at least eight characters
@@ -381,12 +437,13 @@ def gate(anchor: str, *tails: str) -> bytes:
 def prefixed() -> str:
     """The run of a token after any literal of the table that ends in a sign: ghp_ glpat- SG. ..."""
     before: dict[int, set[str]] = {}
-    for literal in (literal for rule in TOKENS for literal in rule.gate if len(literal) > 2 and literal[-1] in "_.-"):
+    for literal in (literal for rule in TOKENS for literal in rule.gate
+                    if len(literal) > 2 and literal[-1] in "_.-"):      # two characters are in every other word
         before.setdefault(len(literal), set()).add("".join(FOLD.get(char, char) for char in literal))
     last = "".join(sorted({literal[-2] for literals in before.values() for literal in literals}))
     looks = "|".join(f"(?<={'|'.join(sorted(literals))})" for _, literals in sorted(before.items()))
     # cheapest doubt first: long enough, not made of words, after a character that some literal ends in, after a literal
-    return (f"(?=<word>{{15}}(?:(?<!<words>{{12}})|(?<=<low>{{14}})))(?:(?<=[{last}]{SIGN})(?:{looks})|"
+    return (f"(?=<word>{{15}}(?:(?<!<words>{{12}})|(?<=<base>{{14}})))(?:(?<=[{last}]{SIGN})(?:{looks})|"
             "<hex>{40}|(?<=<alnum>{24}<sign><word>{6}<sign>)<word>{27})")      # airtable and discord: a run before it, too
 
 
@@ -395,10 +452,11 @@ def prefixed() -> str:
 GATE = (
     gate(SIGN,
          prefixed(),                                                            # ghp_ glpat- SG.
-         r"us[0-9]",                                                            # mailchimp
+         r"us[0-9]", r"office<sign>com/webhook",                                # mailchimp, teams
+         r"(?<=re<sign>)<alnum>{8}<sign><alnum>{24}",                           # resend
          r"u(?<=\s<sign>u)[ \"'\\]{0,3}[^\s:]{1,80}:", r"user[ =][\"'\\]{0,2}[^\s:]{1,80}:",      # curl -u
          r"(?<=<sign><sign>)(?:<low>{1,20}<sign>){0,3}(?:pass|token|secret|key)<low>*<value>",
-         r"SessionId=", r"Lines:"),
+         r"SessionId=", r"session=", r"Lines:"),
     gate(SMALL,
          r"e[ny]<odd>", r"ie<is>", r"s(?:<sign>slack<sign>|/[0-9]{16})",        # token, key, cookie, hooks
          r"ass(?:(?:word|wd|phrase)?<odd>| <sign>p|word<said>)", r"wd<odd>",                     # password, sshpass, netrc, pwd
@@ -406,7 +464,7 @@ GATE = (
          r"re(?:t(?:<odd>|<sign>?access)|dentials?<odd>)",                      # secret, credential
          r"earer<value>", r"ation(?<=ori<small>ation)<is>"),                    # bearer, authorization
     gate(CAPITAL,
-         r"[BCKS][CI]A<up>{16}", r"Iza<word>{20}", r"T[AC]TT3",
+         r"[BCKS][CI]A<up>{16}", r"Iza<word>{20}", r"T[AC]TT3", r"TBB<word>{20}", r"BSK<word>{20}", r"QVN<word>{20}",
          r"KCp<word>{20}", r"A(?<=EAA)A<word>{20}", r"I(?<=LTAI)<word>{12}", r"[AT](?<=E<mark>[AT])K<word>{20}",
          r"<hex>{32}(?<=S<mark><hex>{32})",
          r"e[ny]<odd>", r"E[NY]<set>", r"ie<is>", r"IE<is>",
@@ -415,6 +473,7 @@ GATE = (
          r"HPSESSID=", r"SESSIONID=", r"EGIN(?<=<sign><mark>EGIN)", r"earer<value>", r"EARER<value>", r"ATION<is>",
          r"<word>{8}(?<=ey<mark><word>{8})"),
     gate(":",
+         r"<word>{20}(?<=stra\x03S:<word>{20})",                                # astra
          r"<word>{8}(?<=[Q6]:<word>{8})",                                       # azure, openshift
          r"(?:amp;)?(?:sig|signature|auth|jwt|session|sessionid|sid|code_verifier)=",
          r"//(?:[^\s/@:]{0,100}:[^\s/@]{4,256}@|<hex>{32})",                    # a password in a URL, Sentry's

@@ -48,7 +48,7 @@ class Planted:
         """A secret on one line, with no signs that a file's name cannot hold; '' where the kind is not one."""
         self.used[kind] += 1
         secret = made(self.used[kind])[0].get(kind, "")
-        if not secret or not re.fullmatch(r"[\w.~:=+-]+", secret):
+        if not re.fullmatch(r"[\w.~:=+-]{1,120}", secret):
             return ""
         self.known[secret] = (kind, "bare", place)
         return secret
