@@ -6,13 +6,14 @@ import wiki_lib as wl
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import session_formats as sf
+from session_formats import prompt_queue
 
 NAME = "claude-code"
+superseded = prompt_queue.superseded       # part of what a format module has
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SESSION = re.compile(rb'"sessionId":\s*"([^"]+)"')
@@ -187,7 +188,7 @@ class _Reader:
         self.turn: dict[str, Any] = {}                   # by line: the id of the API message it is at
         self.tasks: dict[str, tuple[str, str]] = {}      # tool_use id -> (description, prompt) of calls to subagents
         self.chain: dict[str, str] = {}                  # record id -> agent id, for inline sidechains
-        self.queue = Queue()                             # what was queued and not yet delivered
+        self.queue = prompt_queue.Queue()                             # what was queued and not yet delivered
         self.shapes: set[str] = set()
         self.parent: Any = None
         self.last_at = self.folder = ""
@@ -576,96 +577,6 @@ class _Reader:
             self.shapes.add("session resumed")
         if not self.start and not self.agent and self.came_from and _UUID.fullmatch(self.session):
             reading.forked_from = self.came_from
-
-
-@dataclass(slots=True, eq=False)
-class Queued:
-    """A prompt that waits. `seen`: what was taken off the queue since; `popped`: it went back into the input line, to be sent
-    as it was, with more, or not at all; `missed`: prompts since that were not it."""
-    draft: sf.Draft
-    words: str
-    seen: set[str] = field(default_factory=set)
-    popped: bool = False
-    missed: int = 0
-
-
-class Queue:
-    """Prompts queued while the agent worked, until a record with an id of its own delivers them.
-
-    A prompt taken off by `dequeue` arrives as a user record, one taken off by `remove` as an attachment, or (before 2.1.101)
-    not at all. Several may arrive as one, in lines; after `popAll` with whatever the person typed around them."""
-
-    def __init__(self) -> None:
-        self.open: list[Queued] = []
-        self.depth = 0                     # entries on the queue, programs' own among them
-
-    def put(self, draft: sf.Draft, popped: bool = False) -> bool:
-        """True when a person's words were put on the queue."""
-        self.depth += not popped
-        if draft.text:
-            self.open.append(Queued(draft, bare(draft.text), popped=popped))
-        return bool(draft.text)
-
-    def operation(self, name: str) -> None:
-        if name in ("dequeue", "remove"):
-            self.depth = max(0, self.depth - 1)
-            for entry in self.open:
-                entry.seen.add(name)
-
-    def taken_back(self, text: str) -> bool:
-        """Back into the input line: the entry of these words, all without any; False when these words were never queued."""
-        back = [e for e in self.open if holds(text, e.draft.text)] if text else self.open
-        for entry in back:
-            entry.popped = True
-        self.depth = max(0, self.depth - len(back)) if text else 0
-        return bool(back) or not text
-
-    def delivered(self, text: str, queued: bool) -> list[sf.Draft]:
-        """The drafts that a record of this text delivers; `queued`: that record says so itself."""
-        if not self.open:
-            return []
-        words = bare(text)
-        due = [e for e in self.open if queued or e.popped or self.depth or e.seen != {"remove"}]
-        found = [e for e in due if words in (e.words, f"! {e.words}")][:1] or [
-            e for e in due if holds(text, e.draft.text) or e.popped and f" {e.words} " in f" {words} "]
-        for entry in self.open if not queued else ():
-            entry.missed += 1
-        self.open = [e for e in self.open if e not in found and (queued or not self.given_up(e))]
-        return [e.draft for e in found]
-
-    def given_up(self, entry: Queued) -> bool:
-        """Will no record deliver it any more? Then it stays as it was queued."""
-        return entry.popped or not self.depth and bool(entry.seen) and (entry.seen == {"remove"} or entry.missed > 2)
-
-
-def bare(text: str) -> str:
-    """The words of a prompt without the marks of its images, which queue and delivery set differently."""
-    return sf.normalised(text.replace("[image]", " "))
-
-
-def holds(text: str, part: str) -> bool:
-    """Does a text have the lines of another among its lines?"""
-    lines = [sf.normalised(line) for line in part.replace("[image]", " ").split("\n") if line.strip()]
-    every = [sf.normalised(line) for line in text.replace("[image]", " ").split("\n")]
-    whole = "\n".join(line for line in every if line)
-    return bool(lines) and "\n" + "\n".join(lines) + "\n" in f"\n{whole}\n"
-
-
-def superseded(said: Sequence[wl.Message], session: str) -> set[str]:
-    """Ids of the prompts of a transcript that were only queued when they were read, and that another message delivers."""
-    waiting = [m for m in said if m.role == "user" and wl.id8(sf.queued_id(session, m.text, m.time)) == wl.short(m.id)[-8:]]
-    there = [m for m in said if m.role == "user" and m not in waiting] if waiting else []
-    gone: dict[str, str] = {}                      # id -> what delivers it
-    for m in sorted(waiting, key=lambda m: m.time):
-        later = [d for d in there if d.time >= m.time or not d.time]
-        words, used = bare(m.text), set(gone.values())
-        by = next((d for d in later if bare(d.text) == words and d.id not in used), None) or next(
-            (d for d in later if bare(d.text) != words and holds(d.text, m.text)), None)
-        if by is None and later and words.count(" ") > 1 and f" {words} " in f" {bare(later[0].text)} ":
-            by = later[0]
-        if by is not None:
-            gone[m.id] = by.id
-    return set(gone)
 
 
 def _text(value: Any) -> str:
