@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,9 @@ from pathlib import Path
 import pytest
 import session_formats as sf
 import sessions
+from conftest import INSTALLERS, TEST_CACHE, made_once, make_home, run_program
 from planted import CONTEXTS, SETTING_CONTEXTS, kinds, settings_of
+from wiki_redact import redact
 
 WINDOW = 12      # so many letters and digits of a secret in a row are a leak, in whatever dress
 
@@ -243,3 +246,73 @@ def test_a_bug_a_warning_and_a_session_that_cannot_be_read_are_told_without_the_
             wl.run(fails)
     said = capsys.readouterr().err
     assert "Traceback" in said and "no such wing" in said and "does not parse" in said and key not in said
+
+
+# ---- an independent scanner -----------------------------------------------------------------------------------------
+
+KINGFISHER_VERSION = "1.5.0"      # kingfisher-secret-scanner of PyPI
+SCAN = """
+import json, pathlib, sys
+from kingfisher_sdk import Rules, Scanner
+scanner, found = Scanner(Rules(confidence="low", cache=False)), []
+for path in map(pathlib.Path, sys.argv[1:]):
+    for file in sorted(p for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file() and ".git" not in p.parts):
+        data = file.read_bytes()
+        for finding in scanner.scan_file(str(file)):
+            if finding.visible:
+                at = finding.to_dict()
+                start, end = at["location"]["start_offset"], at["location"]["end_offset"]
+                found.append([at["rule_id"], str(file), data[start:end].decode("utf-8", "replace")])
+print(json.dumps(found))
+"""
+# What the other scanner finds in the mined corpus, and why each is no secret.
+NO_SECRET = {
+    "guest:guest@localhost": "what RabbitMQ is installed with, in every tutorial",
+    "test:password1234@localhost": "made up in a bug report",
+}
+
+
+@pytest.fixture(scope="session")
+def kingfisher() -> Path:
+    """Where the other scanner is importable from, in the tests' cache (16 MB); skips loudly where pip cannot install it."""
+    def install(folder: Path) -> None:
+        done = run_program([sys.executable, "-m", "pip", "install", "-q", "--no-cache-dir", "--no-deps", "--target",
+                            folder / "site", f"kingfisher-secret-scanner=={KINGFISHER_VERSION}"],
+                           make_home(folder / "home"), INSTALLERS, check=False, timeout=90)
+        if done.returncode != 0:
+            pytest.skip(f"kingfisher-secret-scanner cannot be installed: {done.stderr.strip()[-300:]}")
+
+    return made_once(TEST_CACHE / f"kingfisher-{KINGFISHER_VERSION}", install) / "site"
+
+
+@pytest.fixture
+def scan(home, kingfisher) -> Callable[..., list[list[str]]]:
+    """`scan(PATH...)`: [rule, file, what it takes for a secret] of every file below."""
+    def run(*paths: Path) -> list[list[str]]:
+        done = run_program([sys.executable, "-c", SCAN, *paths], home, {"PYTHONPATH": str(kingfisher)}, check=True)
+        return json.loads(done.stdout)
+    return run
+
+
+@pytest.mark.real
+def test_an_independent_scanner_finds_no_more_in_the_mined_corpus(home, corpus, run_script, scan):
+    """M12"""
+    run_script("extract-sessions.py", "--sessions", corpus, check=False)
+    assert len(list(home.wiki.glob("conversations/*/*-*.md"))) > 80
+    found = {(rule, value): Path(file).read_text() for rule, file, value in scan(home.wiki)}
+    assert not {what for what, text in found.items() if not any(known in text and what[1] in known for known in NO_SECRET)}
+
+
+@pytest.mark.real
+def test_an_independent_scanner_finds_nothing_where_every_kind_was_taken_out(home, scan):
+    """M12: and it knows most of them where they were not."""
+    raw, clean = home.path / "raw", home.path / "clean"
+    raw.mkdir()
+    clean.mkdir()
+    for kind in ALL:
+        texts = [CONTEXTS[c](kinds(9)[kind]) for c in CONTEXTS] if kind in kinds(9) else [
+            c(settings_of(9)[kind][0]) for c in SETTING_CONTEXTS.values()]
+        (raw / kind).write_text("\n\n".join(texts))
+        (clean / kind).write_text("\n\n".join(redact(text)[0] for text in texts))
+    assert len({file for _, file, _ in scan(raw)}) > 70
+    assert not [found for found in scan(clean) if "[REDACTED:" not in found[2]]
