@@ -20,8 +20,11 @@ from typing import Any
 
 
 def mine(*args: object) -> int:
-    """extract-sessions.py in this process, for many short runs; its exit status."""
+    """extract-sessions.py in this process, for many short runs, on a wiki without git; its exit status."""
     import wiki_disk
+    if not wiki_disk.WIKI_DIR.exists():
+        wiki_disk.WIKI_DIR.mkdir(parents=True)
+        (wiki_disk.WIKI_DIR / "wiki.yaml").write_text("{}\n")     # no empty folder: none is made a repository of
     for value in vars(wiki_disk).values():
         if hasattr(value, "cache_clear"):
             value.cache_clear()                    # wiki.yaml, the machine's id and their like, of another test
