@@ -63,7 +63,7 @@ ERRORS = "reports/mine-errors.md"
 Listing = tuple[str, str, list[tuple[str, os.stat_result]]]      # format, folder, the files below it
 HEAD_BYTES = 65_536              # enough of a file to know whose session it is
 TELLTALE_SIZE = 4_096            # a larger file without one message is a failure, not a success
-BATCH_BYTES = 256_000_000        # session bytes held in memory at once; state is saved after each batch
+BATCH_BYTES = 32_000_000         # session bytes held in memory at once; state is saved after each batch
 WORTH_A_FORK = 8_000_000         # session bytes from which a second process pays for itself
 INIT_BYTES = 4_000_000           # what making the wiki costs, in session bytes
 
@@ -259,9 +259,12 @@ class Child:
         """What the child found, None when it did not finish."""
         import pickle
         with open(self.pipe, "rb") as file:
-            data = file.read()
+            try:
+                found = pickle.load(file)
+            except (EOFError, pickle.UnpicklingError):      # it was stopped before or while it sent them
+                found = None
         _, status = os.waitpid(self.pid, 0)
-        return pickle.loads(data) if status == 0 else None
+        return found if status == 0 else None
 
 
 def batches(groups: list[Group]) -> list[list[Group]]:
@@ -633,6 +636,9 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
         begin = wiki.init if not number else lambda: None
         outcomes = read_all(batch, run.setting, begin, INIT_BYTES if fresh and not number else 0)
         edits = list(run.edits(outcomes))
+        for out in outcomes:
+            if isinstance(out.parts, list):
+                out.parts = []      # the edits hold what it said
         done = {id(edit) for edit in wiki.apply(edits)}
         if not dry:
             run.forget({e.path for e in edits if id(e) not in done and isinstance(e, wl.Write) and wiki.changes(e)}, outcomes)
