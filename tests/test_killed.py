@@ -146,7 +146,7 @@ def test_a_wiki_whose_making_was_killed_within_git_is_made_to_the_end(home, scen
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_extraction_killed_at_any_moment_is_finished_by_the_next_run(home, scene, seed):
     """With all that it started, whatever it is doing; a third of them twice in a row."""
     here, dice = scene(("first", "grown")[seed % 2]), random.Random(seed)
