@@ -35,7 +35,7 @@ CHANGES = [
         + ["attachment: hook_success", "attachment: task_reminder", "system: away_summary"]),
     (9, "titles", A, ["record: summary", "record: custom-title", "record: ai-title", "shape: summary of another"]),
     (10, "forms of a tool's result", A, ["toolUseResult: str", "toolUseResult: list", "tool result: list", "result block: image",
-         "result block: tool_reference", "output tag: system-reminder", "output tag: persisted-output"]),
+         "result block: tool_reference", "output tag: tool_use_error", "tag: system-reminder", "tag: persisted-output"]),
     (11, "thinking without words, no model", A, ["shape: thinking without words", "model: <synthetic>"]),
     (12, "several values on a line", sf, ["shape: several values on a line"]),
     (13, "changes inside a file and of its bytes", A, ["shape: version changes", "shape: folder changes", "shape: branch changes"]),
@@ -66,6 +66,7 @@ def a_claude_session() -> sessions.Claude:
     c.raw({"type": "file-history-snapshot", "messageId": "x", "snapshot": {}})
     c.user("Hello").user("Injected", isMeta=True).user("Earlier: ...", isCompactSummary=True)
     c.user("<local-command-caveat>x</local-command-caveat>").user("<local-command-stdout>x</local-command-stdout>")
+    c.user("<system-reminder>x</system-reminder>").user("<persisted-output>x</persisted-output>")
     c.user("<bash-input>ls</bash-input>").user([{"type": "text", "text": "<ide_opened_file>x</ide_opened_file>"}])
     c.user("[Request interrupted by user]").user("x", promptSource="system").user("x", origin={"kind": "task-notification"})
     c.queue("more").queue("more", "popAll")
@@ -76,7 +77,8 @@ def a_claude_session() -> sessions.Claude:
     c.assistant("No", model="<synthetic>")
     for number, (output, beside) in enumerate((("a", "text"), ([{"type": "image"}], [1]), ([{"type": "tool_reference"}], {}),
                                                ("x\n<system-reminder>y</system-reminder>", {}),
-                                               ("<persisted-output>z</persisted-output>", {}))):
+                                               ("<persisted-output>z</persisted-output>", {}),
+                                               ("<tool_use_error>z</tool_use_error>", {}))):
         c.answer(c.use("Bash", command=f"run {number}"), output, tool_use_result=beside)
     c.user("Inline", isSidechain=True)
     for kind in ("progress", "last-prompt", "permission-mode", "mode", "pr-link", "bridge-session", "file-history-delta",
@@ -248,6 +250,18 @@ def test_a_version_of_which_too_little_is_known_is_told():
     state = {f"/{n}.jsonl": {"records": {"3.0.0": 100}, "strange": {"3.0.0": {f"tag: t{n}": 4}}} for n in range(3)}
     [(name, what)] = session_canary.trouble(session_canary.seen(state)).items()
     assert name == "claude-code 3.0.0" and "under 98%" in what
+
+
+def test_names_out_of_a_file_drive_no_terminal_and_fill_no_state(home, mine):
+    """B15"""
+    c = sessions.Claude(home.claude, version="2.2\x1b[31m\ud83d").user("Hello").assistant("Hi")
+    for number in range(100):
+        c.raw({"type": f"\x1b[31m\ud83d{number}" + "x" * 900, "timestamp": "2026-04-12T09:00:00Z", "version": str(number)})
+    c.write()
+    said = mine()
+    assert "claude-code 2.2?[31m" in said and "\x1b" not in said and len(said) < 800
+    [entry] = entries(home)
+    assert sum(map(len, entry["strange"].values())) <= sf.ODD_KINDS + 1
 
 
 def test_a_state_of_any_shape_does_no_harm():

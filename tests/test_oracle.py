@@ -140,3 +140,94 @@ def test_no_program_speaks_in_the_users_name_in_a_transcript(mined_slices):
     found = [m.text[:100] for _, transcript in mined_slices if transcript for m in transcript.said
              if m.role == "user" and injected.match(m.text.lstrip())]
     assert not found
+
+
+# -- a second, plainest way of reading --------------------------------------------------------------------------------
+
+def records(path: Path) -> Iterator[dict]:
+    for line in path.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record
+
+
+def plain_claude(path: Path) -> tuple[list[str], list[str], list[str]]:
+    """(what a person typed, what the assistant said, outputs of Bash): no commands, no queue, no subagents."""
+    asked, told, outputs, seen, shells = [], [], [], set(), set()
+    for r in records(path):
+        message, ident = r.get("message"), r.get("uuid")
+        if r.get("isSidechain") or ident in seen or not isinstance(message, dict):
+            continue
+        seen.add(ident)
+        content = message.get("content")
+        blocks = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+        texts = [b["text"] for b in blocks if b.get("type") == "text"]
+        if r.get("type") == "assistant":
+            told += ["\n\n".join(texts)] if "".join(texts).strip() else []
+            shells |= {b["id"] for b in blocks if b.get("type") == "tool_use" and b.get("name") == "Bash"}
+        elif r.get("type") == "user":
+            outputs += [b["content"] for b in blocks if b.get("tool_use_id") in shells and isinstance(b.get("content"), str)]
+            plain = [t for t in texts if t.strip() and not re.match(r"\s*(?:<[a-z]|\[Request interrupted)", t)]
+            pictures = any(b.get("type") == "image" for b in blocks)
+            if plain and not r.get("isMeta") and not r.get("isCompactSummary") and not pictures:
+                asked.append("\n".join(plain))
+    return asked, told, outputs
+
+
+def plain_codex(path: Path) -> tuple[list[str], list[str], list[str]]:
+    asked, told, outputs, shells = [], [], [], set()
+    for r in records(path):
+        p = r["payload"] if isinstance(r.get("payload"), dict) else r
+        if p.get("type") == "user_message" and p.get("message"):
+            asked.append(p["message"])
+        elif p.get("type") == "message" and p.get("role") == "assistant":
+            told.append("\n\n".join(b["text"] for b in p["content"] if b.get("text")))
+        elif p.get("type") == "function_call" and p.get("name") in ("shell", "exec_command", "shell_command"):
+            shells.add(p["call_id"])
+        elif p.get("type") == "function_call_output" and p.get("call_id") in shells and isinstance(p.get("output"), str):
+            outputs.append(p["output"].split("Output:\n", 1)[-1])
+    return asked, told, outputs
+
+
+def shown(text: str) -> str:
+    """As a transcript shows it."""
+    return wl.redact(wl.verbatim(re.sub(r"<system-reminder>.*?</system-reminder>", "", text, flags=re.S)))[0]
+
+
+def test_a_second_reading_finds_every_prompt_answer_and_output(corpus, home, run_script):
+    """M1 M2 M10: 30 real sessions of Claude Code and all genuine ones of Codex, record by record in the plainest way."""
+    claude = sorted((corpus / "claude" / "entireio+git-sync").glob("*/*.jsonl"), key=lambda p: p.name)[:30]
+    rollouts = sorted((corpus / "codex" / "entireio+git-sync").rglob("rollout-*.jsonl"))
+    for path in claude:
+        place = home.claude / "projects" / path.parent.name / path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path)
+    (home.codex / "sessions").mkdir(parents=True)
+    (home.codex / "sessions" / "x").symlink_to(corpus / "codex" / "entireio+git-sync")
+    run_script("extract-sessions.py")
+    held: dict[str, list[str]] = {}
+    for path in home.wiki.glob("conversations/*/*.md"):
+        c = wl.parse_conversation("x", path.read_text(encoding="utf-8"))
+        read = c.read()
+        every = [*read.said, *(m for agent in read.agents for m in agent.messages)]
+        held.setdefault(c.session_id, []).extend(t for m in every for t in (m.text, *m.tools))
+    whole = {session: words("\n".join(texts)) for session, texts in held.items()}
+    tally: Counter = Counter()
+    lost: list[str] = []
+    for path, walk in [*((p, plain_claude) for p in claude), *((p, plain_codex) for p in rollouts)]:
+        agent = walk.__name__.removeprefix("plain_")
+        head = path.read_text(errors="replace")[:3_000]
+        text = whole.get(path.stem) or "".join(t for session, t in whole.items() if session in head)
+        for kind, wanted in zip(("prompts", "answers", "outputs"), walk(path), strict=True):
+            for one in wanted:
+                tally[agent, kind] += 1
+                if one == "No response requested." or kind == "outputs" and (len(one) > 19_000 or one.startswith("{")):
+                    continue      # of no model; cut; a form of its own
+                lines = [x for x in shown(one).splitlines()[:200] if x.strip()][::10] if kind == "outputs" else [shown(one)]
+                lost += [f"{path.name} {kind}: {line[:100]!r}" for line in lines if words(line) not in text][:1]
+    print({f"{agent} {kind}": n for (agent, kind), n in sorted(tally.items())})
+    assert tally["claude", "answers"] > 300 and tally["codex", "answers"] > 100
+    assert not lost, lost[:20]

@@ -142,11 +142,13 @@ class Reading:
     def odd(self, what: str) -> None:
         """Count something that no table knows, such as 'record: new-type'."""
         seen = self.strange.setdefault(self.version, Counter())
-        what = brief(what, ODD_CHARACTERS)
+        what = plain(brief(what, ODD_CHARACTERS))
         seen[what if what in seen or len(seen) < ODD_KINDS else "(others)"] += 1
 
     def in_version(self, version: str) -> None:
         """From this record on another version of the agent writes; what came before the first one is counted to it."""
+        version = plain(brief(version, ODD_CHARACTERS))
+        version = version if version in self.records or len(self.records) < ODD_KINDS else "(others)"
         if self.version:
             self.settle_counts()
         elif "" in self.strange:
@@ -162,6 +164,11 @@ class Reading:
         self.read_to = self.count = 0
         self.records.clear()
         self.strange.clear()
+
+
+def plain(word: str) -> str:
+    """A word of a file as it may be said in a terminal."""
+    return word if word.isprintable() else "".join(c if c.isprintable() else "?" for c in word)
 
 
 @functools.cache

@@ -85,8 +85,7 @@ KNOWN: dict[str, frozenset[str]] = {
         "local-command-caveat", "task-notification", "bash-input", "bash-stdout", "bash-stderr", "user-memory-input",
         "teammate-message", "system-reminder", "persisted-output", "ide_opened_file", "ide_selection", "ide_diagnostics",
         "user-prompt-submit-hook", "environment_context", "system_instruction", "memex-wake-up"}),
-    "output tag": frozenset({"system-reminder", "persisted-output", "tool_use_error", "retrieval_status", "bash-stdout",
-                             "bash-stderr", "task-notification", "local-command-stdout"}),
+    "output tag": frozenset({"tool_use_error", "retrieval_status"}),      # and those of "tag"
     "shape": frozenset({
         "several records a message", "several records after one", "times step back", "sidechain inline", "summary of another",
         "thinking without words", "version changes", "folder changes", "branch changes", "session resumed"}),
@@ -468,7 +467,7 @@ class _Reader:
             self.meet("tool result", type(content).__name__)
             for part in content if type(content) is list else ():
                 self.meet("result block", str(part.get("type")) if isinstance(part, dict) else type(part).__name__)
-        elif content[-1:] == ">" and (tag := _WRAPPED.search(content[-60:])):
+        elif content[-1:] == ">" and (tag := _WRAPPED.search(content[-60:])) and tag[1] not in KNOWN["tag"]:
             self.meet("output tag", tag[1])
         if block.get("is_error") and isinstance(content, str) and _REFUSED in content:
             words = sf.own_words(content.split(_REFUSED, 1)[1].split(_AFTER_REFUSAL, 1)[0]).strip()
