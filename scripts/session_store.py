@@ -34,7 +34,7 @@ create table seen(h integer primary key, n int, length int);
 create table chain(h integer primary key, line text);
 create table asked(role text, words int, count int default 0, primary key(role, words)) without rowid;
 create table named(tail integer primary key);
-create table standing(role text, words int, k int, id text, primary key(role, words, k)) without rowid;
+create table standing(role text, words int, k int, time text, id text, primary key(role, words, k)) without rowid;
 create table weak(tail integer primary key);
 create table shown(p integer primary key, n int, line text, role text, time text, name text, at int, length int, chars int,
   flags int);
@@ -191,16 +191,18 @@ class Store:
         if self.one("select 1 from row where pile=? and line=? limit 1", OLD, line):
             self._look_up_known(pile, line, session, start)
         found = self.ask(
-            "select r.n, r.role, r.words, r.k + ifnull(a.count, 0), s.id from "
-            "(select n, role, words, row_number() over (partition by role, words order by major) - 1 as k from row "
-            "where pile=? and line=? and flags&4) r left join asked a using (role, words) "
-            "left join standing s on s.role=r.role and s.words=r.words and s.k=r.k "
-            "where s.id is not null or r.k > 0 or a.count > 0 order by r.role, r.words, +r.n", (pile, line))
+            "select r.n, r.role, r.words, r.time, r.k + ifnull(a.count, 0) from "
+            "(select n, role, words, time, row_number() over (partition by role, words order by major) - 1 as k from row "
+            "where pile=? and line=? and flags&4) r left join asked a using (role, words) where r.k > 0 or a.count > 0 "
+            "or exists (select 1 from standing s where s.role=r.role and s.words=r.words) order by r.role, r.words, r.k",
+            (pile, line))
         last, said = None, ("", "")
-        for n, role, words, count, standing in Batches(found):
+        there: list[tuple[str, str]] = []
+        for n, role, words, time, count in Batches(found):
             if (role, words) != last:
                 last, said = (role, words), self._said(n)
-            self.rename(n, standing or sf.weak_id(session, *said, count))
+                there = self.ask("select time, id from standing where role=? and words=? order by k", (role, words)).fetchall()
+            self.rename(n, st.of_its_time(there, time) if there else sf.weak_id(session, *said, count))
 
     def _said(self, n: int) -> tuple[str, str]:
         m = self.message(n)
@@ -217,7 +219,7 @@ class Store:
                 self.ask("update asked set count=count+1 where role=? and words=?", (role, words))
         self.ask(f"insert or ignore into named select key&{EIGHT} from row where pile=? and line=? and not flags&4", (pile, line))
         self.ask("insert into standing select r.role, r.words, row_number() over (partition by r.role, r.words order by r.major) "
-                 "- 1, r.id from row r join asked using (role, words) where r.pile=? and r.line=? and r.major>=? "
+                 "- 1, r.time, r.id from row r join asked using (role, words) where r.pile=? and r.line=? and r.major>=? "
                  f"and not r.flags&{QUEUED} and r.key&{EIGHT} not in (select tail from named)", (OLD, line, start))
 
     # --- two states of one line: see wl.merge_messages
