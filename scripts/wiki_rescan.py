@@ -27,7 +27,7 @@ KEY = "(redactor)"                  # in .mine-state.json beside the session fil
 STATES = (".distill-state.json", ".harvest-state.json", ".hygiene-state.json", ".wings-state.json")
 TEXTS = ("wiki", "staging", "archive", "context", "reports", "raw/harvested")      # folders beside conversations/
 SUFFIXES = (".md", ".json", ".jsonl", ".yaml")
-AS_THEY_ARE = ("wing", "date", "started", "ended", "machine", "status", "summary_of", "summarized_by", "related")
+AS_THEY_ARE = ("wing", "date", "started", "ended", "machine", "status", "summary_of", "summarized_by")
 
 
 def is_due(state: Mapping[str, Any]) -> bool:
@@ -59,7 +59,7 @@ def rescan(wiki: wl.Wiki, state: dict[str, dict]) -> bool:
     if len(wl.problems) > trouble:      # a file that could not be written: the next run tries again
         return False
     for entry in state.values():
-        clean_entry(entry)
+        clean_entry(entry, plan)
     state[KEY] = {"version": wl.REDACTOR_VERSION}
     return True
 
@@ -70,11 +70,11 @@ def forget_index(wiki: wl.Wiki) -> None:
         path.unlink(missing_ok=True)
 
 
-def clean_entry(entry: dict[str, Any]) -> None:
+def clean_entry(entry: dict[str, Any], plan: Plan) -> None:
     """A session file's entry in .mine-state.json without secrets. What is counted in it is only counted less."""
     for name, value in list(entry.items()):
         if isinstance(value, str):
-            entry[name] = wl.redact_name(value)
+            entry[name] = plan.moved.get(value) or wl.redact_name(value)
         elif wl.redact(json.dumps(value, ensure_ascii=False))[1]:
             del entry[name]
 
@@ -88,9 +88,14 @@ class Plan:
     ledgers: list[wl.Write] = field(default_factory=list)
     pages: list[wl.Write] = field(default_factory=list)
     texts: list[wl.Write] = field(default_factory=list)
-    transcripts: list[wl.Write] = field(default_factory=list)
+    transcripts: list[wl.Edit] = field(default_factory=list)
     clean: list[str] = field(default_factory=list)
     found: dict[str, int] = field(default_factory=dict)          # path -> how many secrets
+    moved: dict[str, str] = field(default_factory=dict)          # of transcripts whose name was made of a secret: all files
+
+    def concerns(self, text: str) -> bool:
+        """Is there anything to change in a text?"""
+        return bool(wl.redact(text)[1]) or any(old in text for old in self.moved)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,10 @@ class Known:
 def decided(wiki: wl.Wiki) -> Plan:
     """What a scan of a wiki comes to. Reads, and writes nothing."""
     plan = Plan()
-    known = {path: k for path in wiki.files("conversations") if (k := look_at_conversation(wiki, path, plan))}
+    paths = [p for p in wiki.files("conversations") if not re.search(r"\.\d+\.md$", p)]      # parts go with their first file
+    for path in paths:
+        plan.moved |= renamed_files(wiki, path)
+    known = {path: k for path in paths if (k := look_at_conversation(wiki, path, plan))}
     bodies: dict[str, tuple[str, str]] = {}      # page -> its body digest before and after
     pages: list[tuple[str, str]] = []
     for path, text in texts(wiki):
@@ -113,12 +121,12 @@ def decided(wiki: wl.Wiki) -> Plan:
             plan.texts.append(edit)
     for path, text in pages:
         body = (wl.split_frontmatter(text) or ("", ""))[1]
-        bodies[path] = wl.page_content_hash(body), wl.page_content_hash(wl.redact(body)[0])
+        bodies[path] = wl.page_content_hash(body), wl.page_content_hash(clean(body, path, Plan(moved=plan.moved)))
     # Proposals before the pages they change: killed in between, theirs is the hash that the page is going to have.
     for path, text in sorted(pages, key=lambda p: (not p[0].startswith("staging/"), p[0])):
         if edit := look_at_page(path, text, known, bodies, plan):
             plan.pages.append(edit)
-    renamed = {f"{p}@{k.old}": f"{p}@{k.new}" for p, k in known.items() if k.old != k.new}
+    renamed = {f"{p}@{k.old}": f"{plan.moved.get(p, p)}@{k.new}" for p, k in known.items() if k.old != k.new or p in plan.moved}
     renamed |= {f"{p}@{old}": f"{p}@{new}" for p, (old, new) in bodies.items() if old != new}
     for name in STATES:
         look_at_state(wiki, name, renamed, plan)
@@ -144,6 +152,8 @@ def clean(text: str, path: str, plan: Plan) -> str:
     text, counts = wl.redact(text)
     if counts:
         plan.found[path] = plan.found.get(path, 0) + sum(counts.values())
+    for old, new in plan.moved.items():
+        text = text.replace(old, new)
     return text
 
 
@@ -166,32 +176,69 @@ def write(path: str, old: str, new: str, why: str = "") -> wl.Write:
 
 def look_at_conversation(wiki: wl.Wiki, path: str, plan: Plan) -> Known | None:
     """Plan what becomes of a conversation's files; its digests, None where it is no summarised one (nothing rests on it)."""
-    if re.search(r"\.\d+\.md$", path):
-        return None      # looked at with its first file
     try:
         head = wiki._head(path)
-        done = as_number(head.meta.get("redactor")) >= wl.REDACTOR_VERSION
-        old = head if done else wiki.conversation(path)
+        old = head if is_done(head) and not plan.moved else wiki.conversation(path)
     except wl.PageError:
         text = wiki.text(path) or ""
         plan.texts += [edit] if (edit := look_at_text(path, text, plan)) else []
         return None
-    if done:
+    if is_done(head) and not plan.moved:
         return Known(old.digest, old.digest) if old.summarized else None
     text = wiki.text(path) or ""
     new_text = by_todays_rules(text, path, plan)
     bodies, number = [new_text], 2
     while (part := wiki.text(part_path(path, number))) is not None:
         bodies.append(by_todays_rules(part, part_path(path, number), plan))
-        if bodies[-1] != part:
-            plan.transcripts.append(write(part_path(path, number), part, bodies[-1]))
+        plan.transcripts += put(part_path(path, number), part, bodies[-1], plan)
         number += 1
     if any(part_path(path, n) in plan.found for n in range(1, number)):
         new_text = numbered(path, new_text, bodies)
-        plan.transcripts.append(write(path, text, new_text))
-    else:
+        plan.transcripts += put(path, text, new_text, plan)
+    elif new_text != text:
+        plan.transcripts += put(path, text, new_text, plan)
+    elif not is_done(head):
         plan.clean.append(path)
     return Known(old.digest, wl.parse_conversation(path, new_text).digest) if old.summarized else None
+
+
+def is_done(head: wl.Conversation) -> bool:
+    """Was a transcript read by today's rules? What names it by a number that is none was not."""
+    number = head.meta.get("redactor")
+    return isinstance(number, int) and number >= wl.REDACTOR_VERSION
+
+
+def put(path: str, old: str, new: str, plan: Plan) -> list[wl.Edit]:
+    """The edits that bring a transcript's file up to date: at its new name first, then away with the old one."""
+    if path in plan.moved:
+        why = "a secret taken out of its name"
+        return [wl.Write(path=plan.moved[path], text=new, why=why), wl.Remove(path, why)]
+    return [write(path, old, new, "" if path in plan.found else "a conversation it names was renamed")] if new != old else []
+
+
+def renamed_files(wiki: wl.Wiki, path: str) -> dict[str, str]:
+    """{old: new} of a transcript's files where its name was made of a first prompt that holds a secret by today's rules."""
+    try:
+        if is_done(wiki._head(path)):
+            return {}
+        conversation = wiki.conversation(path)
+    except wl.PageError:
+        return {}
+    folder, name = path.rsplit("/", 1)
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)-(.*)-([0-9a-f]{8}|[0-9a-f]{12})\.md", name)
+    first = next((m.text for m in conversation.read().said if m.role == "user"), "") if match else ""
+    new = wl.redact(first)[0]
+    if new == first or match[2] != wl.slug(wl.one_line(first, 300)):
+        return {}
+    goal = f"{folder}/{match[1]}-{wl.slug(wl.one_line(new, 300))}-{match[3]}.md"
+    there = wiki.text(goal)
+    if goal == path or there is not None and f"session_id: {conversation.session_id}\n" not in there:
+        return {}
+    moved, number = {path: goal}, 2
+    while (wiki.root / part_path(path, number)).exists():
+        moved[part_path(path, number)] = part_path(goal, number)
+        number += 1
+    return moved
 
 
 def renumbered(wiki: wl.Wiki, path: str) -> wl.Write:
@@ -202,13 +249,9 @@ def renumbered(wiki: wl.Wiki, path: str) -> wl.Write:
     return write(path, bodies[0], numbered(path, bodies[0], bodies))
 
 
-def as_number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
-
-
 def by_todays_rules(text: str, path: str, plan: Plan) -> str:
     """A conversation's file with its frontmatter's words, its summary and its messages clean; everything else as it was."""
-    if not wl.redact(text)[1]:
+    if not plan.concerns(text):
         return text
     conversation = wl.parse_conversation(path, text)
     meta = {k: v if k in AS_THEY_ARE else wl.redact_name(v) if k in ("session_id", "forked_from") and isinstance(v, str)
@@ -237,7 +280,7 @@ _FENCES = re.compile(r"^  `{3,}(?:text)?$", re.M)
 
 def clean_content(text: str, path: str, plan: Plan) -> str:
     """What stands under one heading: the message's words, then its tool calls and what came of them."""
-    if not wl.redact(text)[1]:
+    if not plan.concerns(text):
         return text
     cuts = {0, len(text)}
     for call in TOOL.finditer(text):
@@ -274,7 +317,7 @@ def look_at_page(path: str, text: str, known: Mapping[str, Known], bodies: Mappi
             meta[name] = new
     sources = [s for s in page.words("sources") if s in known]
     if meta.get("sources_digest") == sources_digest(f"{s}@{known[s].old}" for s in sources):
-        meta["sources_digest"] = sources_digest(f"{s}@{known[s].new}" for s in sources)
+        meta["sources_digest"] = sources_digest(f"{plan.moved.get(s, s)}@{known[s].new}" for s in sources)
     if (body, meta) == (page.body, page.meta):
         return None
     why = "" if path in plan.found else "knows its sources as they read now"
@@ -290,7 +333,7 @@ def sources_digest(keys: Iterable[str]) -> str:
 
 def look_at_text(path: str, text: str, plan: Plan) -> wl.Write | None:
     """The edit that takes secrets out of a text of any kind; JSON stays JSON."""
-    if not wl.redact(text)[1]:
+    if not plan.concerns(text):
         return None
     if path.endswith((".json", ".jsonl")):
         new = "".join(clean_json(line, path, plan) for line in text.splitlines(keepends=True)) if path.endswith(

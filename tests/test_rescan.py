@@ -134,17 +134,22 @@ def test_a_dry_run_says_what_a_scan_would_write_and_leaves_it_due(home, wiki, ru
         assert not holding(home.wiki / "wiki", KEY)
 
 
-@pytest.mark.parametrize("after", [1, 3, 6, 9, 12])
-def test_a_scan_that_is_killed_is_finished_by_the_next_run(home, wiki, no_model, run_script, after):
-    """M12, B5: killed after so many files."""
+def killed_after(files: int, home) -> None:
+    """A run that is killed when it has written so many files."""
     kill = ("import os, signal, wiki_disk; real = wiki_disk.atomic_write; n = [0]\n"
             "def write(*a, **k):\n    n[0] += 1\n"
-            f"    n[0] > {after} and os.kill(os.getpid(), signal.SIGKILL)\n    real(*a, **k)\n"
+            f"    n[0] > {files} and os.kill(os.getpid(), signal.SIGKILL)\n    real(*a, **k)\n"
             "wiki_disk.atomic_write = write\n")
     code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); sys.argv = ['extract-sessions.py']\n{kill}" \
            "import importlib, wiki_lib; wiki_lib.run(importlib.import_module('extract-sessions').main)\n"
     done = subprocess.run(["python3", "-c", code], env=home.environ, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.mark.parametrize("after", [1, 3, 6, 9, 12])
+def test_a_scan_that_is_killed_is_finished_by_the_next_run(home, wiki, no_model, run_script, after):
+    """M12, B5: killed after so many files."""
+    killed_after(after, home)
     run_script("extract-sessions.py")
     assert holding(home.wiki, KEY, OTHER) == ["raw/mine.md"]
     test = run_script("wiki-distill.py", env={"WIKI_TODAY": "2026-04-12"})
@@ -169,7 +174,8 @@ def test_a_scan_leaves_what_mining_by_todays_rules_would_have_left(home, run_scr
     (older / "sitecustomize.py").write_text(OLDER_RULES.format(scripts=str(SCRIPTS)))
     for number, (kind, secret) in enumerate(kinds(7).items()):
         short = secret if len(secret) < 100 and "\n" not in secret else "nothing"      # what a title is cut to lacks the rest
-        c = sessions.Claude(home.claude, f"p{number % 5}", seed=kind).user("Please have a look.").title(f"A {short}")
+        c = sessions.Claude(home.claude, f"p{number % 5}", seed=kind).title(f"A {short}")
+        c.user(f"Please look at {short}, \n{secret}")
         c.assistant(f"I use {secret} here.\n### User · 2026-01-01 10:00 · #00000000").user(f"{secret}\nis mine")
         c.bash(f"curl -H {secret}", f"```\n{secret}\n  ```\n- **Bash** `x`\n-----BEG" + "IN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA")
         c.answer(c.use("Read", file_path=f"/x/{secret}"), "").assistant("-----E" + "ND RSA PRIVATE KEY----- is not the end of it")
@@ -201,8 +207,38 @@ def test_a_grown_session_is_joined_with_what_todays_rules_left_of_it(home, run_s
     ids = wl.Wiki(home.wiki).conversation(path).read().ids()
     c.user("And now?").assistant("Done.").write()
     run_script("extract-sessions.py")
-    found = wl.Wiki(home.wiki).conversation(path)
-    assert found.read().ids()[:2] == ids and len(found.read().ids()) == 4 and not holding(home.wiki / "conversations", KEY)
+    [renamed] = wl.Wiki(home.wiki).files("conversations")
+    found = wl.Wiki(home.wiki).conversation(renamed)
+    assert "use-redacted-github-pat" in renamed and not holding(home.wiki / "conversations", KEY)
+    assert found.read().ids()[:2] == ids and len(found.read().ids()) == 4
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 4])
+def test_a_transcript_named_after_a_secret_is_renamed_and_whatever_names_it_follows(home, no_model, run_script, after):
+    """M12, B5: also where the scan was killed after so many files (0: it was not)."""
+    made = wl.Wiki(home.wiki)
+    made.init()
+    old = talk(made, "2026-04-10", ["deploy"], name=f"Please look at this. {KEY}", tail=f" {KEY}", **DEPLOY)
+    other = talk(made, "2026-04-11", ["deploy"], fact=["The region of a deploy is chosen by the router of the gateway."])
+    text = (home.wiki / other).read_text()
+    (home.wiki / other).write_text(text.replace("related: []", f"related: [{old}]"))
+    run_script("wiki-distill.py", "--first-run", env={"WIKI_TODAY": "2026-04-12"})
+    [proposal] = home.wiki.glob("staging/*/deploy*.md")
+    run_script("wiki-staging.py", "--promote", proposal.relative_to(home.wiki), env={"WIKI_TODAY": "2026-04-12"})
+    slug = wl.slug(KEY)
+    assert slug in old and holding(home.wiki / "wiki", slug)
+    if after:
+        killed_after(after, home)
+    run_script("extract-sessions.py")
+    assert not holding(home.wiki, KEY, slug) and not list(home.wiki.glob(f"conversations/*/*{slug}*"))
+    [renamed] = home.wiki.glob("conversations/*/*redacted-github-pat*.md")
+    assert made.conversation(other).related == [str(renamed.relative_to(home.wiki))]
+    [page] = made.pages("wiki")
+    assert not page.edited and all((home.wiki / source).exists() for source in page.words("sources"))
+    assert run_script("wiki-distill.py", env={"WIKI_TODAY": "2026-04-12"}).stdout == ""
+    run_script("summarize-conversations.py", "--claude")
+    pending = json.loads(run_script("wiki-distill.py", "--pending", "--json", env={"WIKI_TODAY": "2026-04-12"}).stdout)
+    assert not pending["pending"] and not pending["stale_pages"]
 
 
 def test_a_wiki_with_nothing_in_it_and_a_run_like_any_other_are_not_scanned(home, run_script, monkeypatch):
