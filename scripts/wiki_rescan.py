@@ -44,7 +44,7 @@ def rescan(wiki: wl.Wiki, state: dict[str, dict]) -> bool:
         return False
     trouble = len(wl.problems)
     plan = decided(wiki) if wiki.root.is_dir() else Plan()
-    wiki.apply([*plan.ledgers, *plan.pages, *plan.texts, *plan.transcripts])
+    wiki.apply([*plan.ledgers, *plan.pages, *plan.texts, *plan.transcripts, *plan.renamed, *plan.left])
     if wl.wiki_disk.DRY_RUN:
         if plan.clean:
             wl.say(f"would note in {len(plan.clean)} transcripts that rules {wl.REDACTOR_VERSION} find nothing more in them")
@@ -84,11 +84,14 @@ def clean_entry(entry: dict[str, Any], plan: Plan) -> None:
 @dataclass
 class Plan:
     """What a scan will write, in the order of writing; of a transcript the first file last, which says that it is done.
-    `clean`: the transcripts in which nothing was found."""
+    `renamed`, `left`: its files at a new name, and then the old ones, as long as which stand it is not done. `clean`: the
+    transcripts in which nothing was found."""
     ledgers: list[wl.Write] = field(default_factory=list)
     pages: list[wl.Write] = field(default_factory=list)
     texts: list[wl.Write] = field(default_factory=list)
-    transcripts: list[wl.Edit] = field(default_factory=list)
+    transcripts: list[wl.Write] = field(default_factory=list)
+    renamed: list[wl.Write] = field(default_factory=list)
+    left: list[wl.Remove] = field(default_factory=list)
     clean: list[str] = field(default_factory=list)
     found: dict[str, int] = field(default_factory=dict)          # path -> how many secrets
     moved: dict[str, str] = field(default_factory=dict)          # of transcripts whose name was made of a secret: all files
@@ -190,15 +193,13 @@ def look_at_conversation(wiki: wl.Wiki, path: str, plan: Plan) -> Known | None:
     bodies, number = [new_text], 2
     while (part := wiki.text(part_path(path, number))) is not None:
         bodies.append(by_todays_rules(part, part_path(path, number), plan))
-        plan.transcripts += put(part_path(path, number), part, bodies[-1], plan)
         number += 1
     if any(part_path(path, n) in plan.found for n in range(1, number)):
-        new_text = numbered(path, new_text, bodies)
-        plan.transcripts += put(path, text, new_text, plan)
-    elif new_text != text:
-        plan.transcripts += put(path, text, new_text, plan)
-    elif not is_done(head):
+        new_text = bodies[0] = numbered(path, new_text, bodies)
+    elif new_text == text and not is_done(head):
         plan.clean.append(path)
+    for n in range(number - 1, 0, -1):      # the first file last
+        put(wiki, part_path(path, n), bodies[n - 1], plan)
     return Known(old.digest, wl.parse_conversation(path, new_text).digest) if old.summarized else None
 
 
@@ -208,12 +209,15 @@ def is_done(head: wl.Conversation) -> bool:
     return isinstance(number, int) and number >= wl.REDACTOR_VERSION
 
 
-def put(path: str, old: str, new: str, plan: Plan) -> list[wl.Edit]:
-    """The edits that bring a transcript's file up to date: at its new name first, then away with the old one."""
+def put(wiki: wl.Wiki, path: str, new: str, plan: Plan) -> None:
+    """Plan the edits that bring a transcript's file up to date, and to its new name where it gets one."""
+    old, why = wiki.text(path) or "", "a secret taken out of its name"
     if path in plan.moved:
-        why = "a secret taken out of its name"
-        return [wl.Write(path=plan.moved[path], text=new, why=why), wl.Remove(path, why)]
-    return [write(path, old, new, "" if path in plan.found else "a conversation it names was renamed")] if new != old else []
+        if wiki.text(plan.moved[path]) is None:      # else from a scan that was killed, when all the old files were there yet
+            plan.renamed.append(wl.Write(path=plan.moved[path], text=new, why=why))
+        plan.left.append(wl.Remove(path, why))
+    elif new != old:
+        plan.transcripts.append(write(path, old, new, "" if path in plan.found else "a conversation it names was renamed"))
 
 
 def renamed_files(wiki: wl.Wiki, path: str) -> dict[str, str]:
