@@ -366,6 +366,8 @@ class Run:
     def fold_forks(self, outs: list[Outcome]) -> list[Outcome]:
         """Take out of every fork what the session it came from holds; returns the transcripts to be written anew for that,
         beside those that were read."""
+        if not outs:
+            return []
         here = {out.group.session: out for out in outs}
         paths = {e["session"]: e["path"] for e in self.state.values() if "path" in e and not e.get("agent")}
         find = functools.cache(lambda session: paths.get(session) or self.find_transcript(session))
