@@ -425,7 +425,7 @@ def test_a_fork_that_has_said_nothing_yet_stops_no_run(world):
     assert everything(here) == everything(at_once)
 
 
-@pytest.mark.xfail(strict=True, reason="the session that a fork's first state named stays, though a longer state names a nearer one")
+@pytest.mark.xfail(strict=True, reason="the session that a fork's first state named stays, though a longer one names a nearer")
 def test_a_fork_that_was_seen_half_copied_names_the_session_it_came_from(world):
     """M5 M7: the same bytes as of the one mined at once."""
     files = {path: data for path, data in family_of("forks", codex=False).items() if data.count(b"And the tests?")}
