@@ -458,18 +458,19 @@ GATE = (
          r"(?<=<sign><sign>)(?:<low>{1,20}<sign>){0,3}(?:pass|token|secret|key)<low>*<value>",
          r"SessionId=", r"session=", r"Lines:"),
     gate(SMALL,
-         r"e[ny]<odd>", r"ie<is>", r"s(?:<sign>slack<sign>|/[0-9]{16})",        # token, key, cookie, hooks
-         r"ass(?:(?:word|wd|phrase)?<odd>| <sign>p|word<said>)", r"wd<odd>",                     # password, sshpass, netrc, pwd
+         r"(?:e[ny]|ass(?:word|wd|phrase)?|wd|ret|redentials?)<odd>",           # token, key, password, pwd, secret, credential
+         r"ie<is>", r"s(?:<sign>slack<sign>|/[0-9]{16})",                       # cookie, hooks
+         r"ass(?: <sign>p|word<said>)",                                         # sshpass, netrc
          r"i(?<=da<small>i)<hex>{32}",                                          # dapi
-         r"re(?:t(?:<odd>|<sign>?access)|dentials?<odd>)",                      # secret, credential
+         r"ret<sign>?access",
          r"earer<value>", r"ation(?<=ori<small>ation)<is>"),                    # bearer, authorization
     gate(CAPITAL,
          r"[BCKS][CI]A<up>{16}", r"Iza<word>{20}", r"T[AC]TT3", r"TBB<word>{20}", r"BSK<word>{20}", r"QVN<word>{20}",
          r"KCp<word>{20}", r"A(?<=EAA)A<word>{20}", r"I(?<=LTAI)<word>{12}", r"[AT](?<=E<mark>[AT])K<word>{20}",
          r"<hex>{32}(?<=S<mark><hex>{32})",
-         r"e[ny]<odd>", r"E[NY]<set>", r"ie<is>", r"IE<is>",
-         r"ass(?:word|wd|phrase)?<odd>", r"ASS(?:WORD|WD|PHRASE|(?=[\"'=\\])|(?<=<sign><mark>ASS))<set>", r"wd<odd>", r"WD<set>",
-         r"ret<odd>", r"RET(?:<set>|_?ACCESS)", r"redentials?<odd>", r"REDENTIALS?<set>",
+         r"(?:e[ny]|ass(?:word|wd|phrase)?|wd|ret|redentials?)<odd>",
+         r"(?:E[NY]|WD|RET|REDENTIALS?|ASS(?:WORD|WD|PHRASE|(?=[\"'=\\])|(?<=<sign><mark>ASS)))<set>",
+         r"ie<is>", r"IE<is>", r"RET_?ACCESS",
          r"HPSESSID=", r"SESSIONID=", r"EGIN(?<=<sign><mark>EGIN)", r"earer<value>", r"EARER<value>", r"ATION<is>",
          r"<word>{8}(?<=ey<mark><word>{8})"),
     gate(":",

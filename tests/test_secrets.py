@@ -170,10 +170,11 @@ FIVE = [c for c in SETTING_CONTEXTS if c != "plain"] + ["URL"]      # in JSON, a
 
 @pytest.fixture
 def planted(home) -> Planted:
-    """Sessions of both agents with a secret of every kind, in every context, in every place."""
+    """Sessions of both agents with a secret of every kind, half of them in every context, in every place."""
     plants = Planted()
     for number, kind in enumerate(ALL):
-        for at, context in enumerate(c for c in FIVE if c in (CONTEXTS if kind in kinds(0) else SETTING_CONTEXTS)):
+        contexts = [c for c in FIVE if c in (CONTEXTS if kind in kinds(0) else SETTING_CONTEXTS)]
+        for at, context in enumerate(contexts if number % 2 else contexts[number // 2 % len(contexts):][:1]):
             def plant(place: str, kind: str = kind, context: str = context) -> str:
                 return plants.text(kind, context, place)
             name = plants.bare(kind, "names of files and folders") if at == 0 else ""
@@ -196,7 +197,7 @@ def test_no_secret_of_any_kind_reaches_a_file_or_a_line_whatever_place_of_a_sess
     ours = [p for p in home.path.iterdir() if p not in agents and p.is_dir()]
     said.append(("log", log.read_bytes()))
     transcripts = list(home.wiki.glob("conversations/*/*-*.md"))
-    assert len(transcripts) > 2 * 5 * len(kinds(0))
+    assert len(transcripts) > 500
     assert len({(kind, context) for kind, context, _ in planted.known.values()} - {(k, "bare") for k in ALL}) >= 200
     leaks = planted.leaks([*said, *written(*ours)])
     assert not leaks, "\n".join([f"{len(leaks)} of {len(planted.known)} secrets:", *(
