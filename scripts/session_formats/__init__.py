@@ -362,7 +362,8 @@ def _lines(text: Any) -> int:
 
 
 def _first_line(text: Any) -> str:
-    return brief(text[:SPARE_CHARACTERS].strip().split("\n", 1)[0], 100) if isinstance(text, str) else ""
+    first = text[:SPARE_CHARACTERS].strip().split("\n", 1)[0] if isinstance(text, str) else ""
+    return brief(first, 100) if len(first) > 100 else wl.one_line(first, 100)      # what is not cut is cleaned with the rest
 
 
 def _edit(given: dict) -> str:
