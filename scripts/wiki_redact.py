@@ -17,7 +17,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from types import MappingProxyType
 
@@ -566,6 +566,7 @@ def replace(rule: Rule, text: str) -> tuple[str, int]:
 PROJECT_FOLDER = re.compile(r"(?:^|/)-[^/]*?(?:[A-Za-z0-9]{30}|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20})[^/]*")
 
 
+@lru_cache(20_000)      # a run asks of each path when it plans, when it reports and when it saves
 def redact_name(name: str) -> str:
     """A path, a folder or an id as it may be written down: itself, or without its secrets and with 8 hex digits that tell
     it from others."""
