@@ -262,7 +262,7 @@ class Drain:
             if self.file.agent and self.file.source.format == "codex" and d.role == "user":
                 d.role = "task"
             if d.queued:
-                d.id = sf.queued_id(owner, d.text, st.shown_time(d.at))
+                d.id = sf.queued_id(owner, d.text, st.shown_time(d.at), d.queued)
             elif not d.id:
                 d.id = sf.weak_id(owner, d.role, d.text, 0)
         sides = [(side, hash(text) if side else None) for text, _, side in more]

@@ -102,7 +102,7 @@ class Store:
 
     def add_known(self, line: str, messages: Sequence[wl.Message], start: int, session: str) -> None:
         """Add messages of the transcript that is there, the first at the place `start`."""
-        flags = [QUEUED if m.role == "user" and wl.id8(sf.queued_id(session, m.text, m.time)) == m.id[-8:] else 0 for m in messages]
+        flags = [QUEUED if m.role == "user" and sf.waits(session, m.text, m.time, m.id) else 0 for m in messages]
         self.add(OLD, line, messages, range(start, start + len(messages)), flags, all_words=True)
 
     def has(self, pile: int, line: str) -> bool:

@@ -452,11 +452,11 @@ def ids_by_words(drafts: list[sf.Draft], session: str, known: Sequence[wl.Messag
     standing: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for m in known[start:]:
         if isinstance(m, wl.Message) and wl.short(m.id)[-8:] not in named and (
-                wl.id8(sf.queued_id(session, m.text, m.time)) != m.id[-8:]):
+                not sf.waits(session, m.text, m.time, m.id)):
             standing.setdefault((m.role, sf.normalised(m.text)), []).append((m.time, m.id))
     idents = []
     for d in drafts:
-        ident = sf.queued_id(session, d.text, shown_time(d.at)) if d.queued else d.id
+        ident = sf.queued_id(session, d.text, shown_time(d.at), d.queued) if d.queued else d.id
         if not ident:
             key = (d.role, sf.normalised(d.text))
             there = standing.get(key)

@@ -434,3 +434,55 @@ def test_records_of_any_shape_cost_only_themselves():
         c.lines = [json.dumps(bent(json.loads(line))) for line in c.lines]
         c.user("Still here")
         assert read(c).main[-1].text == "Still here"
+
+
+def a_busy_chat(folder, seed: int) -> Chat:
+    """Prompts of different words, typed, queued, delivered one by one, together, as attachments, taken back, or never."""
+    dice, c, queued = random.Random(seed), Chat(folder).user("Start"), []
+    for number in range(dice.randrange(2, 10)):
+        text = dice.choice((f"please do thing {number}", f"look at a{number}\nthen at b{number}"))
+        what = dice.choice(("typed", "queued", "queued", "delivered", "attached", "taken in", "taken back", "worked"))
+        if what == "typed":
+            c.user(text)
+        elif what == "queued":
+            c.queue(text)
+            queued.append(text)
+        elif what == "delivered" and queued:
+            parts = [queued.pop(0) for _ in range(dice.randrange(1, len(queued) + 1))]
+            for _ in parts:
+                c.dequeue()
+            c.user("\n".join(parts))
+        elif what == "attached" and queued:
+            c.remove()
+            if dice.random() < 0.5:
+                c.assistant("Soon.").bash("ls", "a")
+            c.command(queued.pop(0))
+        elif what == "taken in" and queued:
+            queued.pop(0)
+            c.remove().assistant("Taken in.").user(f"And next {number}")
+        elif what == "taken back" and queued:
+            for part in queued:
+                c.queue(part, "popAll")
+            c.user("\n".join(queued) + dice.choice(("", " and more", "\nand more")))
+            queued = []
+        else:
+            c.assistant(f"Working {number}.")
+    return c
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_prompts_end_as_the_same_set_in_whatever_order_the_states_of_a_session_are_mined(home, seed):
+    """M5 M7"""
+    dice, lines = random.Random(seed), a_busy_chat(home.claude, seed).lines
+    some = [dice.randrange(1, len(lines) + 1) for _ in range(3)]
+    ends = []
+    for states in ([len(lines)], [*sorted(some), len(lines)], [*some, len(lines)], [len(lines), *some]):
+        c = a_busy_chat(home.claude, seed)
+        for length in states:
+            c.write(lines=length)
+            assert sessions.mine() == 0
+        [path] = home.wiki.glob("conversations/*/*.md")
+        ends.append(sorted(m.text for m in wl.parse_conversation("x", path.read_text()).read().said if m.role == "user"))
+        path.unlink()
+        (home.wiki / ".mine-state.json").unlink()
+    assert ends[0] == ends[1] == ends[2] == ends[3]

@@ -37,6 +37,7 @@ import wiki_lib as wl
 import functools
 import importlib
 import json
+import operator
 import os
 import re
 from collections import Counter
@@ -51,6 +52,7 @@ from session_formats import recalled
 FORMATS = ("claude_code", "codex")     # modules of this package, in the order in which a strange file is offered to them
 MAX_OUTPUT_CHARACTERS = 20_000         # of one tool call, whatever the number of lines
 ARGUMENT_CHARACTERS = 500              # of a call's telling argument, which stands on one line
+QUEUED_ALIKE = 5                       # prompts of the same words, queued in one minute, that are told apart
 ODD_KINDS, ODD_CHARACTERS = 30, 60     # kinds of one file that no table knows, and of one of their names
 SPARE_CHARACTERS = 8_000               # read beyond a cut, so that no secret is cut in two: twice the longest one
 SPARE_CHARACTERS = 8_000               # read beyond a cut, so that no secret is cut in two: twice the longest one
@@ -95,7 +97,7 @@ class Draft:
     def __init__(self, ident: str, role: str, at: str, text: str):
         self.id, self.role, self.at, self.text = ident, role, at, text
         self.calls: list[Call] = []
-        self.queued = False            # waits to be delivered: what delivers it will have an id of its own
+        self.queued = 0                # waits to be delivered, by what has an id of its own: number among equals of its minute
 
 
 class Call:
@@ -258,9 +260,17 @@ def full_id(ident: Any) -> str:
     return ident if len(ident) > 12 else wl.sha(ident)
 
 
+LONG = 1_000_000           # characters from which a text is gone through in pieces
+_SPACE = re.compile(r"\s")
+
+
 def normalised(text: str) -> str:
     """What two records of one utterance share: their words."""
-    return " ".join(text.split())
+    if len(text) < LONG:
+        return " ".join(text.split())
+    # A word costs ten times its letters while it is one of many: a long text is gone through in pieces that end between words.
+    cuts = [0, *(m.start() for at in range(LONG, len(text), LONG) if (m := _SPACE.search(text, at))), len(text)]
+    return " ".join(words for a, b in zip(cuts, cuts[1:], strict=False) if (words := " ".join(text[a:b].split())))
 
 
 def weak_id(session: str, role: str, text: str, ordinal: int | str) -> str:
@@ -268,9 +278,16 @@ def weak_id(session: str, role: str, text: str, ordinal: int | str) -> str:
     return wl.sha(f"{session}\0{role}\0{normalised(text)}\0{ordinal}")
 
 
-def queued_id(session: str, text: str, time: str) -> str:
-    """The id of a prompt that waits to be delivered; `time` as a transcript shows it. It goes when its delivery is there."""
-    return weak_id(session, "queued", text, time)
+def queued_id(session: str, text: str, time: str, number: int = 1) -> str:
+    """The id of a prompt that waits to be delivered; `time` as a transcript shows it, `number` among equals of that minute. The
+    message goes when its delivery is there."""
+    return weak_id(session, "queued", text, f"{time} {number}")
+
+
+def waits(session: str, text: str, time: str, ident: str) -> bool:
+    """Is this the id of a prompt that waits to be delivered?"""
+    short = wl.short(ident)[-8:]
+    return any(wl.id8(queued_id(session, text, time, number)) == short for number in range(1, QUEUED_ALIKE + 1))
 
 
 # ---------------------------------------------------------------- what a person said
@@ -422,7 +439,7 @@ def walk(folder: str, suffix: str = ".jsonl") -> Iterator[Found]:
         here = stack.pop()
         try:
             info = os.stat(here)
-            entries = sorted(os.scandir(here), key=lambda e: e.name)
+            entries = sorted(os.scandir(here), key=operator.attrgetter("name"))
         except OSError:
             continue          # vanished, or not ours to read: the same as not there
         if (info.st_dev, info.st_ino) in seen:

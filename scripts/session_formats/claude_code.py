@@ -560,7 +560,7 @@ class _Reader:
         """What is known only at the end."""
         reading = self.reading
         for entry in self.queue.open:
-            entry.draft.queued = True
+            entry.draft.queued = entry.number
         if reading.read_to:
             reading.count_anew()
         if not reading.title:

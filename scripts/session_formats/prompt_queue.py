@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ class Queued:
     draft: sf.Draft
     words: str
     seen: set[str] = field(default_factory=set)
+    number: int = 1            # among equals of its minute
     popped: bool = False
     missed: int = 0
 
@@ -28,13 +30,15 @@ class Queue:
 
     def __init__(self) -> None:
         self.open: list[Queued] = []
+        self.alike: Counter = Counter()    # prompts so far, by their words and minute
         self.depth = 0                     # entries on the queue, programs' own among them
 
     def put(self, draft: sf.Draft, popped: bool = False) -> bool:
         """True when a person's words were put on the queue."""
         self.depth += not popped
         if draft.text:
-            self.open.append(Queued(draft, bare(draft.text), popped=popped))
+            self.alike[key := (sf.normalised(draft.text), draft.at[:16])] += 1
+            self.open.append(Queued(draft, bare(draft.text), number=min(self.alike[key], sf.QUEUED_ALIKE), popped=popped))
         return bool(draft.text)
 
     def operation(self, name: str) -> None:
@@ -84,16 +88,27 @@ def holds(text: str, part: str) -> bool:
 
 def superseded(said: Sequence[wl.Message], session: str) -> set[str]:
     """Ids of the prompts of a transcript that were only queued when they were read, and that another message delivers."""
-    waiting = [m for m in said if m.role == "user" and wl.id8(sf.queued_id(session, m.text, m.time)) == wl.short(m.id)[-8:]]
+    waiting = [m for m in said if m.role == "user" and sf.waits(session, m.text, m.time, m.id)]
     there = [m for m in said if m.role == "user" and m not in waiting] if waiting else []
-    gone: dict[str, str] = {}                      # id -> what delivers it
-    for m in sorted(waiting, key=lambda m: m.time):
+    gone: set[str] = set()
+    used: set[tuple[str, str]] = set()             # a message delivers one of several prompts of its words
+    for m in sorted(waiting, key=lambda m: (m.time, number(session, m))):
         later = [d for d in there if d.time >= m.time or not d.time]
-        words, used = bare(m.text), set(gone.values())
-        by = next((d for d in later if bare(d.text) == words and d.id not in used), None) or next(
-            (d for d in later if bare(d.text) != words and holds(d.text, m.text)), None)
-        if by is None and later and words.count(" ") > 1 and f" {words} " in f" {bare(later[0].text)} ":
-            by = later[0]
+        words = bare(m.text)
+        same = [d for d in later if bare(d.text) == words]
+        by = next((d for d in same[number(session, m) - 1:] if (words, d.id) not in used), None) or next(
+            (d for d in later if d not in same and holds(d.text, m.text)), None)
+        for d in later[:2] if by is None else ():      # taken back and sent with more; one before it may be of the same minute
+            first = f" {bare(d.text)} "
+            if d not in same and (first.startswith(f" {words} ") or words.count(" ") > 1 and f" {words} " in first):
+                by = by or d
         if by is not None:
-            gone[m.id] = by.id
-    return set(gone)
+            gone.add(m.id)
+            used.add((words, by.id))
+    return gone
+
+
+def number(session: str, m: wl.Message) -> int:
+    """Which of the prompts of its words and minute this is, from 1."""
+    short = wl.short(m.id)[-8:]
+    return next((n for n in range(1, sf.QUEUED_ALIKE + 1) if wl.id8(sf.queued_id(session, m.text, m.time, n)) == short), 1)
