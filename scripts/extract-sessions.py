@@ -33,6 +33,7 @@ import session_canary
 import session_formats as sf
 import session_lineage as lineage
 import session_marks
+from session_forks import fold, kin_of
 from session_retention import Watch
 from session_transcripts import (
     File,
@@ -40,12 +41,8 @@ from session_transcripts import (
     Outcome,
     Setting,
     is_large,
-    kin_of,
     part_path,
     read_safely,
-    read_transcript,
-    refiled,
-    standing,
 )
 from wiki_rescan import rescan
 from wiki_wings import STATE as WINGS_STATE
@@ -368,39 +365,10 @@ class Run:
         beside those that were read."""
         if not outs:
             return []
-        here = {out.group.session: out for out in outs}
         paths = {e["session"]: e["path"] for e in self.state.values() if "path" in e and not e.get("agent")}
-        find = functools.cache(lambda session: paths.get(session) or self.find_transcript(session))
-        # One that was opened and has said nothing yet has no transcript, and is nobody's origin.
-        kin = [k for k in self.kin([e for out in outs for e in out.entries.values()]) if k.session in here or find(k.session)]
-        parent = lineage.parents(kin, lambda session: session in here or bool(find(session)))
-        forks = lineage.descendants(here, parent)
-        read: dict[str, wl.Transcript] = {}
-
-        def transcript(session: str) -> wl.Transcript:
-            if session not in read:
-                out = here.get(session)
-                read[session] = wl.parse_transcript("\n".join(out.parts)) if out else read_transcript(self.wiki, find(session))
-            return read[session]
-
-        by_id8 = {wl.id8(k.session): k.session for k in kin}
-        whole = {}
-        for session in forks:      # all of them before the first is folded: one may hold what another one refers to
-            owners = {m.parent for m in transcript(session).messages if isinstance(m, wl.Shared)}
-            lines = {o: [transcript(by_id8[o]).said] for o in owners if o in by_id8}
-            whole[session] = lineage.unfolded(transcript(session), lines)
-        more = []
-        for session in forks:
-            was = transcript(session)
-            read[session] = slim = lineage.folded(
-                whole[session], [(s, transcript(s)) for s in lineage.ancestors(session, parent)])
-            out = here.get(session) or standing(self.wiki, find(session), session)
-            shares = any(isinstance(m, wl.Shared) for m in slim.messages)
-            if slim != was or shares and out.meta.get("forked_from") != parent[session]:
-                refiled(out, slim)
-                out.meta |= {"forked_from": parent[session]} if shares else {}
-                more += [] if session in here else [out]
-        return more
+        fresh = {out.group.session: out for out in outs}
+        kin = self.kin([e for out in outs for e in out.entries.values()])
+        return fold(self.wiki, kin, functools.cache(lambda s: paths.get(s) or self.find_transcript(s)), fresh, fresh)
 
     def kin(self, fresh: Iterable[dict]) -> list[lineage.Kin]:
         """What is known of where each session came from."""

@@ -22,7 +22,6 @@ import session_marks
 
 LARGE = 16_000_000               # bytes of a session's files from which they are read in windows, by session_large
 PART_CHARACTERS = 10_000_000     # of a transcript; then it continues in -<id8>.2.md
-HEAD_CHARACTERS = 100_000        # of a transcript's file, enough for its first message's heading
 CONTROLS = bytes(b for b in range(32) if b not in b"\t\n")      # with lone surrogates, what wl.verbatim() changes
 
 
@@ -284,18 +283,6 @@ def standing(wiki: wl.Wiki, path: str, session: str) -> Outcome:
                    summary_block_of(text), cut_in_parts(whole_text(wiki, known)))
 
 
-def kin_of(wiki: wl.Wiki, path: str) -> session_lineage.Kin | None:
-    """What a transcript's file tells of where its session came from; None for what is no transcript."""
-    with open(wiki.root / path, encoding="utf-8", errors="replace") as file:
-        head = file.read(HEAD_CHARACTERS)
-    meta, _, rest = head.partition("\n## Transcript\n")
-    session = re.search(r"^session_id: (.+)$", meta, re.M)
-    named = re.search(r"^forked_from: (.+)$", meta, re.M)
-    first = re.search(r"(?:^### (?:User|Assistant) · .*#|^shared with [0-9a-f]+: #)([0-9a-f]{8,12})\b", rest, re.M)
-    return session_lineage.Kin(session[1].strip("'\""), first[1][-8:] if first else "",
-                               named[1].strip("'\"") if named else "") if session else None
-
-
 def refiled(out: Outcome, transcript: wl.Transcript) -> None:
     """Fill in anew what follows from the messages, where they are others than those that were read."""
     body = wl.render_transcript(transcript)
@@ -533,7 +520,7 @@ def file_away(out: Outcome, old: wl.Conversation | None, old_text: str | None, t
         "messages": sum(bool(m.text) for m in said),
         "models": [wl.redact(wl.verbatim(m))[0] for m in models],
         "branch": wl.redact(wl.verbatim(branch))[0] or was.get("branch"),
-        "forked_from": was.get("forked_from") or next((wl.redact_name(r.forked_from) for r in mains if r.forked_from), ""),
+        "forked_from": next((wl.redact_name(r.forked_from) for r in mains if r.forked_from), "") or was.get("forked_from"),
         "redactor": wl.REDACTOR_VERSION,
         "redactions": redactions(body),
         "status": was.get("status") or "extracted",

@@ -242,6 +242,9 @@ def look_over(wiki: wl.Wiki, paths: Iterable[str]) -> None:
         if text is not None and kind_of(path) == "page" and (late := too_late(read(path, text).meta, today)):
             wl.say(f"{path}: {late} is after tomorrow; put it right, or merges pass it over")
     wiki.apply(edits)
+    if talks := [p for p in paths if kind_of(p) == "conversation"]:
+        from session_forks import fold_what_came
+        wiki.apply(fold_what_came(wiki, talks))
     for name in sorted({m[2] for p in paths if (m := _PLACE.match(p))}):
         wiki.apply(twins(wiki, name))
     regenerate(wiki, {p.split("/", 1)[0] for p in paths})

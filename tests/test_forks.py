@@ -192,9 +192,16 @@ def test_two_sessions_that_begin_with_the_same_words_are_two(home, mine):
     assert len(said_once(home)) == 8
 
 
-def test_sessions_that_name_each_other_in_a_circle_have_an_origin():
+def test_sessions_that_name_each_other_in_a_circle_have_an_order():
     kin = [lineage.Kin("a", "", "b"), lineage.Kin("b", "", "c"), lineage.Kin("c", "", "a"), lineage.Kin("d", "", "d")]
-    assert all(lineage.parents(order, lambda s: True) == {"b": "c", "c": "a"} for order in itertools.permutations(kin))
+    assert all(lineage.families(order, "abcd") == [["a", "c", "b"]] for order in itertools.permutations(kin))
+
+
+def test_a_family_is_in_the_order_of_who_names_whom_then_of_ids():
+    kin = [lineage.Kin("a", "1", "z"), lineage.Kin("b", "1"), lineage.Kin("y"), lineage.Kin("z", "2"),
+           lineage.Kin("c", "2", "gone")]
+    for order in itertools.permutations(kin):
+        assert lineage.families(order, ["c"]) == [["b", "c", "z", "a"]] and lineage.families(order, ["y"]) == []
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -209,13 +216,14 @@ def test_folding_keeps_every_message_and_twice_is_once(seed):
     cut = dice.randrange(1, 10)
     fork = wl.Transcript((*everything[:cut], *everything[10:20]))
     leaf = wl.Transcript((*fork.messages[:dice.randrange(cut, len(fork.messages))], *everything[20:30]))
-    a, b = [("fork", lineage.folded(fork, [("root", root)])), ("root", root)], [("root", root)]
-    slim = lineage.folded(leaf, a)
-    lines = {wl.id8(s): [t.said] for s, t in a}
-    assert lineage.unfolded(slim, lines) == leaf
-    assert lineage.folded(lineage.unfolded(slim, lines), a) == slim
-    assert not {m.id for m in slim.said} & ({m.id for m in a[0][1].said} | {m.id for m in root.messages})
-    assert lineage.unfolded(a[0][1], {wl.id8("root"): [root.said]}) == fork and b
+    first = [("root", root)]
+    slim_fork = lineage.folded(fork, first)
+    earlier = [*first, ("fork", slim_fork)]
+    slim = lineage.folded(leaf, earlier)
+    lines = {wl.id8(s): [t.said] for s, t in earlier}
+    assert lineage.unfolded(slim, lines) == leaf and lineage.unfolded(slim_fork, lines) == fork
+    assert lineage.folded(lineage.unfolded(slim, lines), earlier) == slim
+    assert not {m.id for m in slim.said} & {m.id for _, t in earlier for m in t.said}
 
 
 def test_a_new_message_whose_id_ends_like_an_old_one_is_not_taken_for_it(home, mine):

@@ -425,7 +425,6 @@ def test_a_fork_that_has_said_nothing_yet_stops_no_run(world):
     assert everything(here) == everything(at_once)
 
 
-@pytest.mark.xfail(strict=True, reason="the session that a fork's first state named stays, though a longer one names a nearer")
 def test_a_fork_that_was_seen_half_copied_names_the_session_it_came_from(world):
     """M5 M7: the same bytes as of the one mined at once."""
     files = {path: data for path, data in family_of("forks", codex=False).items() if data.count(b"And the tests?")}
@@ -516,7 +515,6 @@ def test_sessions_mined_on_two_machines_are_one_set_after_a_sync(machines, home,
     assert one == two
 
 
-@pytest.mark.xfail(strict=True, reason="a fork is folded when it or its parent is read, not when a sync brings one of them")
 @pytest.mark.parametrize("kind", ["forks", "forks rewritten"])
 def test_a_fork_mined_where_its_parent_is_not_says_it_once_after_a_sync(machines, kind):
     """M7 M41"""

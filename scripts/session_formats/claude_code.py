@@ -574,7 +574,7 @@ class _Reader:
         reading.settle_counts()
         if self.came_from:
             self.shapes.add("session resumed")
-        if not self.start and not self.agent and self.came_from and _UUID.fullmatch(self.session):
+        if not self.agent and self.came_from and _UUID.fullmatch(self.session):
             reading.forked_from = self.came_from
 
 
