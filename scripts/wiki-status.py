@@ -15,7 +15,6 @@ import re
 from pathlib import Path
 
 import session_canary
-
 import session_marks
 import session_retention
 from wiki_alerts import raised

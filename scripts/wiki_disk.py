@@ -238,7 +238,7 @@ _TEMP = re.compile(r"\..+?(?:\.(\d+))?\.tmp$")
 
 def sweep(root: Path) -> None:
     """Take away the temporary files that killed programs left in a wiki and in the cache: those of processes that are gone, and
-    a hook's (which carry no number) after an hour. Called by who holds the run lock."""
+    after an hour all (a hook's carry no number, and a number may be another process's by now). Called by who holds the run lock."""
     stack = [os.path.join(root, name) for name in (*STATIONS, "conversations", "context", "reports", "raw")]
     left: list[os.DirEntry[str]] = []
     for top in (root, cache_dir()):
@@ -253,17 +253,22 @@ def sweep(root: Path) -> None:
     for entry in left:
         with contextlib.suppress(OSError):      # gone meanwhile, or a disk that cannot be written: the next run
             match = _TEMP.fullmatch(entry.name)
-            if match and not _alive(match[1]) and (match[1] or time.time() - entry.stat().st_mtime > 3600):
+            if match and (not _alive(match[1]) or time.time() - entry.stat().st_mtime > 3600):
                 os.unlink(entry.path)
 
 
 def _alive(pid: str | None) -> bool:
+    """May what has this number still write? Without one nobody knows."""
     try:
-        return bool(pid) and os.kill(int(pid), 0) is None
-    except PermissionError:
-        return True       # somebody else's process
+        os.kill(int(pid or "no number"), 0)
+        with open(f"/proc/{pid}/stat", "rb") as file:      # one that was killed keeps its number until its parent has asked
+            return file.read().rpartition(b")")[2].split()[0] != b"Z"
     except (ProcessLookupError, OverflowError):
         return False
+    except FileNotFoundError:
+        return not os.path.exists("/proc/self/stat")      # gone between the two questions; or a system without /proc
+    except (OSError, ValueError, IndexError):
+        return True       # somebody else's process
 
 
 @dataclass(frozen=True)

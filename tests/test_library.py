@@ -368,6 +368,32 @@ def test_the_temporary_files_of_programs_that_were_killed_are_taken_away(home):
     assert not hook.exists()
 
 
+@pytest.mark.parametrize("folder", ["", "wiki/patterns", "staging/decisions", "archive/decisions", "conversations/api", "raw/web",
+                                    "context", "reports"])
+def test_so_are_those_of_one_that_was_killed_a_moment_ago_wherever_it_wrote(home, folder):
+    """It keeps its number until its parent, or who inherits it, has asked how it ended: with some that takes seconds."""
+    killed = subprocess.Popen(["sleep", "60"])
+    left = home.wiki / folder / f".p.md.{killed.pid}.tmp"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_text("half of")
+    wl.wiki_disk.sweep(home.wiki)
+    assert left.exists()
+    killed.kill()
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)      # it is dead, and nobody has asked
+    wl.wiki_disk.sweep(home.wiki)
+    killed.wait()
+    assert not left.exists() or sys.platform != "linux"
+
+
+def test_a_number_that_is_another_processs_by_now_keeps_no_temporary_file_for_ever(home):
+    home.wiki.mkdir()
+    left = home.wiki / f".p.md.{os.getpid()}.tmp"
+    left.touch()
+    os.utime(left, (1, 1))
+    wl.wiki_disk.sweep(home.wiki)
+    assert not left.exists()
+
+
 def test_the_making_of_a_wiki_that_was_cut_short_is_taken_up_again(home):
     (home.wiki / ".git").mkdir(parents=True)
     (home.wiki / ".making").touch()
