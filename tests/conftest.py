@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -209,6 +209,15 @@ def snapshot(tree: Path, *, but: tuple[str, ...] = (".git",)) -> dict[str, tuple
 def snapshot_fixture() -> Callable[..., dict[str, tuple[str, int]]]:
     """`before = snapshot(home.wiki)` ... `assert snapshot(home.wiki) == before`; see the function."""
     return snapshot
+
+
+def share(values: Iterable, plain: int) -> list:
+    """Parameters of which so many, spread over all, run whenever the tests do, and the others only with the `real` ones.
+
+    For many of one kind, each of which takes long: the plain tests shall be quick enough to be run before each commit."""
+    values = list(values)
+    chosen = {number * len(values) // plain for number in range(min(plain, len(values)))}
+    return [value if number in chosen else pytest.param(value, marks=pytest.mark.real) for number, value in enumerate(values)]
 
 
 # -- heavy real parts, made once and kept in a cache ------------------------------------------------------------------
