@@ -1,6 +1,6 @@
 """One session: its files read, joined with the transcript that is there, and rendered.
 
-Between the formats (what records say) and extract-sessions.py (which files, in what order, what is remembered). Reads
+Between the formats (what records say) and session_mining (which files, in what order, what is remembered). Reads
 files and writes none, so that it can run in a second process; what it decides comes back as an Outcome.
 """
 from __future__ import annotations
@@ -20,7 +20,6 @@ import session_formats as sf
 import session_lineage
 import session_marks
 
-LARGE = 16_000_000               # bytes of a session's files from which they are read in windows, by session_large
 PART_CHARACTERS = 10_000_000     # of a transcript; then it continues in -<id8>.2.md
 CONTROLS = bytes(b for b in range(32) if b not in b"\t\n")      # with lone surrogates, what wl.verbatim() changes
 
@@ -216,23 +215,6 @@ def note_kin(out: Outcome, readings: list[tuple[File, sf.Reading]]) -> None:
 
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-def is_large(group: Group) -> bool:
-    """Is it read in windows, by session_large?"""
-    return group.size >= LARGE
-
-
-def read_safely(group: Group, setting: Setting) -> Outcome:
-    """read_group, or what went wrong: one bad session must not keep the others from being mined."""
-    try:
-        if is_large(group):
-            import session_large  # late: it stands on this module, and few sessions need it
-            return session_large.read_group(group, setting)
-        return read_group(group, setting)
-    except Exception as error:
-        what = f"could not be read ({type(error).__name__}: {sf.brief(str(error), 120)})"
-        return Outcome(group, "failed", failed={f.source.path: what for f in group.files})
 
 
 def find_transcript(group: Group, setting: Setting, out: Outcome) -> str | None:

@@ -304,7 +304,7 @@ def test_a_file_that_cannot_be_read_is_one_line_and_is_tried_again(home, mine, m
         return builtins.open(name, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        for module in (session_transcripts, importlib.import_module("extract-sessions")):
+        for module in (session_transcripts, importlib.import_module("session_sources")):
             patch.setattr(module, "open", refuse, raising=False)
         status, err = mine()
         assert status == 1 and err.count("\n") == 1 and str(error.strerror) in err and "All is well" in said(home)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import session_formats as sf
+import session_sources
 import sessions
 import wiki_model
 
@@ -172,7 +173,7 @@ def test_only_new_bytes_are_parsed(home, mine):
     state = json.loads((home.wiki / ".mine-state.json").read_text())
     start = state[str(c.path)]["restart"]
     assert start > 0.6 * sum(map(len, c.lines[:-1]))
-    file = filing.File(next(iter(extract.single_source(str(c.path)))), c.session, "", "grown", state[str(c.path)])
+    file = filing.File(next(iter(session_sources.single_source(str(c.path)))), c.session, "", "grown", state[str(c.path)])
     reading, _, reason = filing.read_file(file, c.session, filing.sf.Tools(), whole=False)
     assert reason == "grown" and [d.text for d in reading.main] == ["Confirmed.", "More"]
 

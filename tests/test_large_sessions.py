@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
+import session_batches
 import session_large
 import session_transcripts
 import sessions
@@ -33,7 +34,7 @@ def two_ways(home, monkeypatch, capsys):
         root.mkdir(exist_ok=True)
         (root / ".machine-id").write_text("deadbeef\n")
         monkeypatch.setattr(wl.wiki_disk, "WIKI_DIR", root)
-        monkeypatch.setattr(session_transcripts, "LARGE", large)
+        monkeypatch.setattr(session_batches, "LARGE", large)
         monkeypatch.setattr(sys, "argv", ["extract-sessions.py", *map(str, arguments)])
         for value in vars(wl.wiki_disk).values():
             if hasattr(value, "cache_clear"):

@@ -13,11 +13,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import session_batches
 import session_retention as retention
 import sessions
 import wiki_alerts
 import wiki_model
 from conftest import SCRIPTS, snapshot
+from session_transcripts import Outcome
 
 extract = importlib.import_module("extract-sessions")
 
@@ -151,9 +153,9 @@ def test_a_file_that_could_not_be_read_is_missed_when_it_goes(home, mine, monkey
     def refuse(group, setting):
         if file.stem != group.session:
             return real(group, setting)
-        return extract.Outcome(group, "failed", failed={f.source.path: "Permission denied" for f in group.files})
-    real = extract.read_safely
-    monkeypatch.setattr(extract, "read_safely", refuse)
+        return Outcome(group, "failed", failed={f.source.path: "Permission denied" for f in group.files})
+    real = session_batches.read_safely
+    monkeypatch.setattr(session_batches, "read_safely", refuse)
     assert mine() == 1
     file.unlink()
     mine()
@@ -207,7 +209,7 @@ def test_sessions_a_run_was_killed_before_it_came_to_are_missed(home, mine, monk
 
     def killed(*_args):
         raise KeyboardInterrupt
-    monkeypatch.setattr(extract, "read_all", killed)
+    monkeypatch.setattr(session_batches, "read_all", killed)
     with pytest.raises(KeyboardInterrupt):
         mine()
     monkeypatch.undo()
@@ -225,7 +227,7 @@ def test_what_a_killed_run_saw_and_the_next_one_mined_is_forgotten(home, mine, m
     another(home)
     file = chat(home).write()
     with monkeypatch.context() as patch:
-        patch.setattr(extract, "read_all", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(session_batches, "read_all", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             mine()
     assert str(file) in retention.load(wl.Wiki(home.wiki)).unmined or not home.wiki.exists()

@@ -232,6 +232,7 @@ def test_a_bug_a_warning_and_a_session_that_cannot_be_read_are_told_without_the_
     """B5"""
     import wiki_lib as wl
 
+    import session_batches
     import session_transcripts as st
     key = kinds(1)["github-pat"]
 
@@ -240,7 +241,8 @@ def test_a_bug_a_warning_and_a_session_that_cannot_be_read_are_told_without_the_
 
     monkeypatch.setattr(st, "read_group", falls_over)
     group = st.Group("codex", "s", (st.File(sf.Source("/x.jsonl", "codex"), "s", "", "new", {}),))
-    assert "KeyError" in str(st.read_safely(group, None).failed) and key[:12] not in str(st.read_safely(group, None).failed)
+    failed = str(session_batches.read_safely(group, None).failed)
+    assert "KeyError" in failed and key[:12] not in failed
     wl.warn(f"staging/{key}.md", "does not parse")
     for fails in (falls_over, lambda: (_ for _ in ()).throw(wl.WikiError(f"{key}: no such wing"))):
         with pytest.raises(SystemExit):

@@ -567,7 +567,7 @@ def test_the_wings_do_not_depend_on_how_the_sessions_are_read(home, mine, repo, 
     extract = script("extract-sessions")
     acme, zoo = repo("a/api", "https://git.example.org/acme/api"), repo("z/api", "https://git.example.org/zoo/api")
     made = {claude(home, acme, 1).session: "acme-api", codex(home, zoo, 2).session: "zoo-api"}
-    monkeypatch.setattr(extract, "BATCH_BYTES", 10)
+    monkeypatch.setattr(script("session_batches"), "BATCH_BYTES", 10)
     monkeypatch.setattr("sys.argv", ["extract-sessions.py"])
     assert not extract.main()
     assert filed(home) == made
