@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+import gc
 import os
 import sys
 from typing import Any
@@ -49,10 +50,21 @@ def main() -> int:
 
 
 def extract(args: Any) -> int:
-    import session_mining  # late: --help needs none of it
-    return session_mining.mine(args, wl.seams("extract-sessions", {
+    seams = wl.seams("extract-sessions", {
         "PROJECT_MAP": PROJECT_MAP, "KEEP_FULL_OUTPUT_TOOLS": KEEP_FULL_OUTPUT_TOOLS, "SUMMARIZE_TOOLS": SUMMARIZE_TOOLS,
-        "MAX_BASH_OUTPUT_LINES": MAX_BASH_OUTPUT_LINES}))
+        "MAX_BASH_OUTPUT_LINES": MAX_BASH_OUTPUT_LINES})
+    # Many small values live until the end: looking for garbage among them is time lost.
+    gc.disable()
+    # Late imports: --help needs none of this, and most nights need the first two.
+    import session_files
+    import session_quiet
+    found = None
+    if session_quiet.is_whole(args):
+        found = session_files.listed(session_files.default_folders())
+        if session_quiet.is_over(wl.Wiki(), found):
+            return 0
+    import session_mining
+    return session_mining.mine(args, seams, found)
 
 
 if __name__ == "__main__":

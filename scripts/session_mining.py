@@ -9,7 +9,6 @@ import wiki_lib as wl
 
 import contextlib
 import functools
-import gc
 import itertools
 import json
 import os
@@ -25,31 +24,33 @@ import session_canary
 import session_formats as sf
 import session_lineage as lineage
 import session_marks
+import session_quiet
+import session_retention
+from session_files import Listing, default_folders, listed
 from session_forks import fold, kin_of
 from session_plan import plan
-from session_retention import Watch
-from session_sources import default_folders, find_sources, listed, named_folders, read_head, single_source
+from session_retention import ERRORS, Watch
+from session_sources import find_sources, named_folders, read_head, single_source
 from session_state import KEPT_OF_LEFT_OUT, load_state, named_again, nothing_new, save_state
 from session_transcripts import File, Group, Outcome, Setting, part_path
-from wiki_rescan import rescan
+from wiki_rescan import is_due, rescan
 from wiki_wings import STATE as WINGS_STATE
 from wiki_wings import Wings
 
-ERRORS = "reports/mine-errors.md"
 TELLTALE_SIZE = 4_096            # a larger file without one message is a failure, not a success
 INIT_BYTES = 4_000_000           # what making the wiki costs, in session bytes
 
 
 # ---------------------------------------------------------------- the run
 
-def mine(args: Any, seams: dict[str, Any]) -> int:
-    """Mine what the script was asked to (`args`, its options; `seams`, its capitals); returns the exit status."""
+def mine(args: Any, seams: dict[str, Any], found: list[Listing] | None = None) -> int:
+    """Mine what the script was asked to (`args`, its options; `seams`, its capitals); returns the exit status. `found`: the
+    files of the agents' own folders, where they were listed already."""
     settings = wl.config()
-    # Many small values live until the end: looking for garbage among them is time lost.
-    gc.disable()
     single = single_source(args.transcript) if args.transcript else []
     folders = [p for folder in args.sessions for p in named_folders(folder)] or default_folders()
-    found = [] if single else listed(folders)
+    if found is None:
+        found = [] if single else listed(folders)
     seen = len(single) + sum(len(files) for _, _, files in found)
     if not seen:
         wl.note("no sessions were found; try it on the examples: extract-sessions.py --sessions examples/sessions")
@@ -80,9 +81,20 @@ def mine(args: Any, seams: dict[str, Any]) -> int:
     for file in made.waiting if args.dry_run else ():
         wl.say(f"would wait for the session of {wl.redact_name(file.source.path)}")
     if not args.dry_run:
-        watch.close(run.state, run.setting.paths, mining=not (args.sessions or args.transcript or args.project))
+        close(run, watch, args, found)
     tell(run, seen, len(made.waiting))
     return wl.EXIT_FAILED if run.failures else 0
+
+
+def close(run: Run, watch: Watch, args: Any, found: list[Listing]) -> None:
+    """Say what is gone; and where nothing is left to be read, let the next run know it by a mark."""
+    events = session_retention.events(run.wiki)
+
+    def mark() -> str:
+        done = session_quiet.is_whole(args) and not run.failures and not wl.problems
+        return session_quiet.mark_of(run.wiki, found, events) if done and not is_due(run.state) and nothing_new(
+            found, run.state) else ""
+    watch.close(run.state, run.setting.paths, not (args.sessions or args.transcript or args.project), mark)
 
 
 def watch_of(run: Run, args: Any, folders: Sequence[tuple[str, str]]) -> Watch:

@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import session_formats as sf
 import session_marks
 from wiki_alerts import IN_DANGER, LOST, Alert, raise_alerts
+
+if TYPE_CHECKING:
+    import session_formats as sf
 
 ERRORS = "reports/mine-errors.md"
 PROGRAM = "extract-sessions"
@@ -45,11 +47,12 @@ _GONE = re.compile(r"- gone: `(.*)`: ")
 class Memory:
     """What this machine knows. `unmined`: {path: {size, mtime, session, project, paused?, part?}} of files not mined up to the
     end at which they were seen; `inbox`: the newest event looked at; `last`: the time of the last mining, `gaps`: {month: the
-    longest time between two minings that ended in it, in days}."""
+    longest time between two minings that ended in it, in days}; `mark`: by which session_quiet knows that nothing is new."""
     unmined: dict[str, dict[str, Any]] = field(default_factory=dict)
     inbox: str = ""
     last: str = ""
     gaps: dict[str, float] = field(default_factory=dict)
+    mark: str = ""
 
 
 def memory_path(wiki: wl.Wiki) -> Path:
@@ -61,7 +64,7 @@ def load(wiki: wl.Wiki) -> Memory:
         said = json.loads(memory_path(wiki).read_bytes())
         unmined, gaps = said["unmined"], said["gaps"]
         return Memory({str(p): n for p, n in unmined.items() if isinstance(n, dict)}, str(said["inbox"]), str(said["last"]),
-                      {str(m): float(days) for m, days in gaps.items()})
+                      {str(m): float(days) for m, days in gaps.items()}, str(said.get("mark") or ""))
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return Memory()      # the first run, or a cache that was lost
 
@@ -118,19 +121,19 @@ class Watch:
         known = {"cwd": cwd} | ({"entrypoint": entrypoint} if entrypoint.startswith("sdk") else {})
         return self.excluded(known, file.source)
 
-    def close(self, state: Mapping[str, Entry], transcripts: Callable[[], dict[str, list[str]]], mining: bool) -> None:
+    def close(self, state: Mapping[str, Entry], transcripts: Callable[[], dict[str, list[str]]], mining: bool,
+              mark: Callable[[], str] = str) -> None:
         """After reading: forget what was mined, say what is gone. `transcripts`: {id8: transcripts that may be a session's};
-        `mining`: this was a whole mining of the agents' own folders."""
+        `mining`: this was a whole mining of the agents' own folders; `mark`: asked for where nothing is left to be mined."""
         if not self.wiki.root.is_dir():
             return
         memory = self.memory
-        before = json.dumps(vars(memory))
         self.hear_hooks()
         missing: dict[str, int] = {}
         gone: dict[str, dict[str, Any]] = {}
         elsewhere: dict[tuple[str, str], set[str]] | None = None
         for path, note in list(memory.unmined.items()):
-            if settled(state.get(path), note, lambda e, p=path: self.excluded(dict(e), sf.Source(p, ""))):
+            if settled(state.get(path), note, lambda e, p=path: self.excluded(dict(e), unread(p))):
                 del memory.unmined[path]
                 continue
             if (state.get(path) or {}).get("offset"):
@@ -144,12 +147,9 @@ class Watch:
                 del memory.unmined[path]
                 if not self.is_elsewhere(path, note, elsewhere, transcripts):
                     gone[path] = note
-        if mining:
-            remember_mining(memory, wl.now())
         write_gone(self.wiki, gone)
-        if json.dumps(vars(memory)) != before:
-            save(self.wiki, memory)
-        raise_alerts(self.wiki, PROGRAM, alerts(self.wiki, memory, missing))
+        memory.mark = mark() if not memory.unmined and not (self.wiki.root / ERRORS).exists() else ""
+        finish(self.wiki, memory, mining, missing)
 
     def is_elsewhere(self, path: str, note: Entry, mined: Mapping[tuple[str, str], set[str]],
                      transcripts: Callable[[], dict[str, list[str]]]) -> bool:
@@ -166,11 +166,7 @@ class Watch:
 
     def hear_hooks(self) -> None:
         """What the hooks saw at a session's end. Their events stay: they are deleted only after they were learnt from."""
-        try:
-            names = sorted(e.name for e in os.scandir(self.wiki.root / "context" / "inbox") if e.name.endswith(".json"))
-        except OSError:
-            return
-        new = [n for n in names if n[:16] >= self.memory.inbox[:16] and not n.startswith(".")]
+        new = [n for n in events(self.wiki) if n[:16] >= self.memory.inbox[:16]]
         for name in new:
             event = event_of(self.wiki.text(f"context/inbox/{name}") or "")
             path, session, cwd = (str(event.get(k) or "") for k in ("transcript_path", "session_id", "cwd"))
@@ -178,11 +174,29 @@ class Watch:
             # A session that was opened and closed without a word ends, too, and never had a file.
             if not (path.startswith("/") and session and isinstance(size, int) and size > 0) or path in self.memory.unmined:
                 continue
-            if not (session_marks.is_our_id(session) or self.excluded({"cwd": cwd}, sf.Source(path, ""))
+            if not (session_marks.is_our_id(session) or self.excluded({"cwd": cwd}, unread(path))
                     or wl.redact_name(path) != path):
                 self.memory.unmined[path] = {"size": size, "mtime": 0, "session": session,
                                              "project": os.path.basename(os.path.dirname(path))}
         self.memory.inbox = max([self.memory.inbox, *new])
+
+
+def finish(wiki: wl.Wiki, memory: Memory, mining: bool, missing: Mapping[str, int] | None = None) -> None:
+    """Note when this machine mined, keep what it knows, and raise or take back its alerts; see alerts()."""
+    if mining:
+        remember_mining(memory, wl.now())
+    if memory != load(wiki):
+        save(wiki, memory)
+    raise_alerts(wiki, PROGRAM, alerts(wiki, memory, missing or {}))
+
+
+def events(wiki: wl.Wiki) -> list[str]:
+    """The names of the hooks' events that wait to be learnt from, the oldest first."""
+    try:
+        with os.scandir(wiki.root / "context" / "inbox") as entries:
+            return sorted(e.name for e in entries if e.name.endswith(".json") and not e.name.startswith("."))
+    except OSError:
+        return []
 
 
 def event_of(text: str) -> dict[str, Any]:
@@ -200,6 +214,12 @@ def first_said(head: bytes, key: str) -> str:
         return str(json.loads(found[1])) if found else ""
     except ValueError:
         return ""
+
+
+def unread(path: str) -> sf.Source:
+    """A file of which nothing is known but its name."""
+    import session_formats as sf  # late: nearly no run misses a file
+    return sf.Source(path, "")
 
 
 def settled(entry: Entry | None, note: Entry, excluded: Callable[[Entry], bool]) -> bool:

@@ -1,7 +1,4 @@
-"""Which session files there are: the agents' own folders, those a person named, one single file.
-
-Only names and sizes are looked at here, and the first bytes of a file where nothing else tells whose it is.
-"""
+"""Which of the files in a folder are sessions, and of which agent: told by their names, else by their first bytes."""
 from __future__ import annotations
 
 import wiki_lib as wl
@@ -10,16 +7,9 @@ import os
 from collections.abc import Iterable
 
 import session_formats as sf
+from session_files import Listing
 
-Listing = tuple[str, str, list[tuple[str, os.stat_result]]]      # format, folder, the files below it
 HEAD_BYTES = 65_536              # enough of a file to know whose session it is
-
-
-def default_folders() -> list[tuple[str, str]]:
-    """(format, folder) of the agents' own session folders."""
-    home = os.environ.get("HOME") or "/nonexistent"
-    return [("claude_code", os.path.join(os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude"), "projects")),
-            ("codex", os.path.join(os.environ.get("CODEX_HOME") or os.path.join(home, ".codex"), "sessions"))]
 
 
 def named_folders(folder: str) -> list[tuple[str, str]]:
@@ -31,12 +21,6 @@ def named_folders(folder: str) -> list[tuple[str, str]]:
         ("claude_code", "projects"), ("claude_code", "claude/projects"), ("claude_code", ".claude/projects"),
         ("codex", "sessions"), ("codex", "codex/sessions"), ("codex", ".codex/sessions"))]
     return [pair for pair in inner if os.path.isdir(pair[1])] or [(name, folder) for name in sf.FORMATS]
-
-
-def listed(folders: Iterable[tuple[str, str]]) -> list[Listing]:
-    """The files of each folder that is there."""
-    whole = [(name, os.path.abspath(folder)) for name, folder in folders if os.path.isdir(folder)]
-    return [(name, folder, list(sf.walk(folder))) for name, folder in whole]
 
 
 def find_sources(listings: Iterable[Listing]) -> list[sf.Source]:

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 
 import orjson
 import session_formats as sf
-from session_sources import Listing
+from session_files import Listing
+from session_marks import STATE
 
-STATE = ".mine-state.json"
 KEPT_OF_LEFT_OUT = ("size", "mtime", "session", "agent", "cwd", "wing", "root", "remote", "own", "entrypoint")
 
 

@@ -3,7 +3,7 @@
 A format module has
     NAME                       what `agent:` says in a transcript
     KNOWN, knows(), place()    the tables of what it knows; the rest is counted by the agent's version (session_canary.py)
-    sources(folder, files)     the session files among those that walk() found in a folder, as Source values
+    sources(folder, files)     the session files among those found in a folder (session_files), as Source values
     session_of(source, head)   an Owner: whose words a file holds, by its name or, if need be, its first bytes: head()
     parse(data, start, ...)    a Reading of the bytes from `start`, which is 0 or a Reading's `restart`
     superseded(said, session)  ids of messages that another record of the same utterance stands for by now
@@ -37,11 +37,9 @@ import wiki_lib as wl
 import functools
 import importlib
 import json
-import operator
-import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +52,6 @@ MAX_OUTPUT_CHARACTERS = 20_000         # of one tool call, whatever the number o
 ARGUMENT_CHARACTERS = 500              # of a call's telling argument, which stands on one line
 QUEUED_ALIKE = 5                       # prompts of the same words, queued in one minute, that are told apart
 ODD_KINDS, ODD_CHARACTERS = 30, 60     # kinds of one file that no table knows, and of one of their names
-SPARE_CHARACTERS = 8_000               # read beyond a cut, so that no secret is cut in two: twice the longest one
 SPARE_CHARACTERS = 8_000               # read beyond a cut, so that no secret is cut in two: twice the longest one
 
 SHAPES = frozenset({"several values on a line", "rewritten"})     # of files, whichever agent wrote them
@@ -424,34 +421,3 @@ def cut_output(text: str, max_lines: int) -> str:
     if not kept:
         return f"{cut(text, MAX_OUTPUT_CHARACTERS)}\n… {len(text) - MAX_OUTPUT_CHARACTERS} more characters"
     return f"{kept}\n… {lines - kept.count(chr(10)) - 1} more lines"
-
-
-# ---------------------------------------------------------------- finding files
-
-Found = tuple[str, os.stat_result]
-
-
-def walk(folder: str, suffix: str = ".jsonl") -> Iterator[Found]:
-    """(path, stat) of the files below a folder, sorted, links followed (each folder once); unreadable ones left out."""
-    seen: set[tuple[int, int]] = set()
-    stack = [folder]
-    while stack:
-        here = stack.pop()
-        try:
-            info = os.stat(here)
-            entries = sorted(os.scandir(here), key=operator.attrgetter("name"))
-        except OSError:
-            continue          # vanished, or not ours to read: the same as not there
-        if (info.st_dev, info.st_ino) in seen:
-            continue
-        seen.add((info.st_dev, info.st_ino))
-        folders = []
-        for entry in entries:
-            try:
-                if entry.is_dir():
-                    folders.append(entry.path)
-                elif entry.name.endswith(suffix) and entry.is_file():      # a pipe would be waited for
-                    yield entry.path, entry.stat()
-            except OSError:
-                continue      # a link into nowhere
-        stack += reversed(folders)

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from session_files import Found
+
 import session_formats as sf
 from session_formats import prompt_queue
 
@@ -110,10 +112,10 @@ def place(path: str) -> str:
     return "/".join(["<session>", *inside[:2], kind]) if inside else kind
 
 
-def sources(folder: str, files: Iterable[sf.Found] | None = None) -> list[sf.Source]:
-    """Session files of a `projects` folder (or any folder that holds such files); `files`: what walk() found there."""
+def sources(folder: str, files: Iterable[Found]) -> list[sf.Source]:
+    """Session files of a `projects` folder (or any folder that holds such files); `files`: what is there."""
     found = []
-    for path, info in sf.walk(folder) if files is None else files:
+    for path, info in files:
         parts = path[len(folder):].strip("/").split("/")
         name = parts[-1]
         if name.startswith("rollout-"):

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from session_files import Found
 
 import session_formats as sf
 
@@ -78,10 +79,10 @@ def place(path: str) -> str:
     return "rollout-" if name.startswith("rollout-") else "(another name)"
 
 
-def sources(folder: str, files: Iterable[sf.Found] | None = None) -> list[sf.Source]:
-    """Rollout files of a `sessions` folder (or any folder that holds such files); `files`: what walk() found there."""
+def sources(folder: str, files: Iterable[Found]) -> list[sf.Source]:
+    """Rollout files of a `sessions` folder (or any folder that holds such files); `files`: what is there."""
     return [sf.Source(path, "codex", "main", "", info.st_size, info.st_mtime_ns)
-            for path, info in (sf.walk(folder) if files is None else files) if path.rsplit("/", 1)[-1].startswith("rollout-")]
+            for path, info in files if path.rsplit("/", 1)[-1].startswith("rollout-")]
 
 
 def recognises(head: bytes) -> bool:
