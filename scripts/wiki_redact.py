@@ -421,6 +421,8 @@ PARTS = {
     "<said>": r"\s+(?=\S*[^a-z\s\x01\x02,;:)])\S{6}",
     "<is>": r"[\"'`\\]{0,4}[ \t]{0,3}[=:]",
     "<value>": rf"(?:[ \t]+|%20|\+){COLOURED}" r"[\"'\\]{0,2}[^\s\"'`\\$<{(*\x02][^\s\"'`\\<{(]{7}",
+    # the same where a sign before it makes no option of it
+    "<sent>": rf"(?:[ \t]+|%20|\+){COLOURED}" r"[\"'\\]{0,2}[^\s\"'`\\$<{(*][^\s\"'`\\<{(]{7}",
 }
 
 
@@ -463,7 +465,7 @@ GATE = (
          r"ass(?: <sign>p|word<said>)",                                         # sshpass, netrc
          r"i(?<=da<small>i)<hex>{32}",                                          # dapi
          r"ret<sign>?access",
-         r"earer<value>", r"ation(?<=ori<small>ation)<is>"),                    # bearer, authorization
+         r"earer<sent>", r"ation(?<=ori<small>ation)<is>"),                    # bearer, authorization
     gate(CAPITAL,
          r"[BCKS][CI]A<up>{16}", r"Iza<word>{20}", r"T[AC]TT3", r"TBB<word>{20}", r"BSK<word>{20}", r"QVN<word>{20}",
          r"KCp<word>{20}", r"A(?<=EAA)A<word>{20}", r"I(?<=LTAI)<word>{12}", r"[AT](?<=E<mark>[AT])K<word>{20}",
@@ -471,7 +473,7 @@ GATE = (
          r"(?:e[ny]|ass(?:word|wd|phrase)?|wd|ret|redentials?)<odd>",
          r"(?:E[NY]|WD|RET|REDENTIALS?|ASS(?:WORD|WD|PHRASE|(?=[\"'=\\])|(?<=<sign><mark>ASS)))<set>",
          r"ie<is>", r"IE<is>", r"RET_?ACCESS",
-         r"HPSESSID=", r"SESSIONID=", r"EGIN(?<=<sign><mark>EGIN)", r"earer<value>", r"EARER<value>", r"ATION<is>",
+         r"HPSESSID=", r"SESSIONID=", r"EGIN(?<=<sign><mark>EGIN)", r"earer<sent>", r"EARER<sent>", r"ATION<is>",
          r"<word>{8}(?<=ey<mark><word>{8})"),
     gate(":",
          r"<word>{20}(?<=stra\x03S:<word>{20})",                                # astra

@@ -4,6 +4,7 @@ random moments; extract-sessions.py, which must not lose what will be gone in a 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import random
 import shutil
@@ -70,6 +71,11 @@ def content(wiki: Path) -> dict[str, bytes]:
             if path.is_file() and ".git" not in path.relative_to(wiki).parts and path.name != ".mine-state.json"}
 
 
+def changes(path: str, before: bytes, after: bytes) -> list[str]:
+    texts = [data.decode("utf-8", "replace").splitlines() for data in (before, after)]
+    return list(difflib.unified_diff(*texts, path, "after being killed", n=0, lineterm=""))
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> tuple[dict[str, bytes], float]:
     """The tree that a run nobody disturbs leaves (and the run after it does not change), and how long it took."""
@@ -97,7 +103,7 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(home, undisturbed, s
     assert finish(home) == (0, "")
     after = content(home.wiki)
     assert sorted(after) == sorted(tree)
-    assert [path for path in tree if after[path] != tree[path]] == []
+    assert [line for path in tree if after[path] != tree[path] for line in changes(path, tree[path], after[path])] == []
     assert finish(home) == (0, "") and content(home.wiki) == tree
 
 

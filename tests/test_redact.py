@@ -241,6 +241,8 @@ def without_the_gate(text: str) -> set[str]:
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS)
+@example("Bearer " + "-ioEs0TqeP8l1bHabcdef5")
+@example("BEARER " + "_ioEs0TqeP8l1bHabcdef5")
 def test_the_gate_lets_through_whatever_a_rule_would_find(text):
     assert without_the_gate(text) <= {rule.name for rule in wiki_redact.suspected(text)}
 
@@ -253,10 +255,11 @@ def test_a_hostile_text_is_done_quickly():
 
 # ---- real sessions --------------------------------------------------------------------------------------------------
 
-def test_real_sessions_have_fewer_than_one_line_in_a_thousand_touched(corpus):
-    """M12"""
+@pytest.mark.parametrize("every", [36, pytest.param(3, marks=pytest.mark.real)])
+def test_real_sessions_have_fewer_than_one_line_in_a_thousand_touched(corpus, every):
+    """M12; of a third of the sessions where marked `real`."""
     lines = touched = 0
-    for path in sorted(corpus.glob("claude/**/*.jsonl"))[::12]:
+    for path in sorted(corpus.glob("claude/**/*.jsonl"))[::every]:
         for record in path.read_bytes().split(b"\n"):
             for text in strings(record):
                 clean, counts = redact(text)
