@@ -131,12 +131,12 @@ from wiki_text import (
     topic_name,
     verbatim,
 )
-from wiki_tools import Completed, installed, run_tool
+from wiki_tools import QUESTION_VARIABLE, Completed, installed, run_tool
 
 # Redaction compiles tables and the model door needs them: both are loaded when a script first uses them.
 _LATE = {name: "wiki_redact" for name in ("redact", "redact_many", "redact_name", "REDACTOR_VERSION")} | {
     name: "wiki_model" for name in ("ask", "extractive", "Question", "Answer", "Deferred", "BACKENDS", "QUESTION_MARK",
-                                    "QUESTION_FOLDER", "QUESTION_VARIABLE", "SESSION_PREFIX", "fence", "spending")}
+                                    "QUESTION_FOLDER", "SESSION_PREFIX", "fence", "spending")}
 
 
 def __getattr__(name: str) -> Any:
@@ -155,10 +155,21 @@ _NOT_OUR_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACC
 EXIT_FAILED, EXIT_USAGE, EXIT_BUG, EXIT_BUSY, EXIT_INTERRUPTED = 1, 2, 3, 75, 130
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal. argparse makes one of these for every option, and would load shutil to ask for the width."""
+
+    def __init__(self, prog: str):
+        try:
+            columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(1).columns
+        except (ValueError, OSError):
+            columns = 80
+        super().__init__(prog, width=(columns or 80) - 2)
+
+
 def parser(doc: str | None, **options: Any) -> argparse.ArgumentParser:
     """An ArgumentParser whose help is the script's docstring, laid out as written."""
     return argparse.ArgumentParser(prog=wiki_disk.PROGRAM, description=doc, allow_abbrev=False,
-                                   formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+                                   formatter_class=_Help, **options)
 
 
 def dry_run(on: bool) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from wiki_disk import Wiki, atomic_write, cache_dir, config, locked, now, warn
 from wiki_redact import redact
 from wiki_text import ModelError, ToolError, WikiError, one_line, slug
-from wiki_tools import installed, run_tool
+from wiki_tools import QUESTION_VARIABLE, installed, run_tool
 
 # ---------------------------------------------------------------- 9 model
 
@@ -29,7 +29,6 @@ BUDGET = {"calls": 200, "usd": 1.0, "usd_day": 3.0}       # a run, a run, a day;
 QUESTION_MARK = "<memex-question>"  # the first line of every prompt
 QUESTION_FOLDER = "memex-questions"  # in the cache; the folder every call runs in
 SESSION_PREFIX = "6d656d65-78"      # 'memex'; the ids are UUIDs of version 8, which no random one is
-QUESTION_VARIABLE = "MEMEX_QUESTION"  # set inside a call: hooks and programs of this suite that find it leave at once
 ENVIRONMENT_PASSED = ("HOME", "PATH", "LANG", "CLAUDE_CONFIG_DIR", "NODE_EXTRA_CA_CERTS")
 ENVIRONMENT_PREFIXES = ("ANTHROPIC_", "CLAUDE_CODE_USE_", "AWS_", "GOOGLE_", "SSL_CERT_")
 

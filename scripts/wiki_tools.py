@@ -5,13 +5,14 @@ import contextlib
 import functools
 import os
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wiki_repo import EMAIL, NAME
 from wiki_text import ToolError, one_line
+
+QUESTION_VARIABLE = "MEMEX_QUESTION"  # set inside a model call: hooks and programs of this suite that find it leave at once
 
 # ---------------------------------------------------------------- 8 tools
 
@@ -27,6 +28,7 @@ def run_tool(argv: Sequence[str], *, input: str | None = None, timeout: float = 
     """Run another program in its own process group and wait for it; the whole group is killed on timeout, ^C or SIGTERM.
 
     ToolError when it is missing, takes longer than `timeout` seconds or (with `check`) fails."""
+    import subprocess  # late, as all that not every run needs
     name = Path(argv[0]).name
     try:
         process = subprocess.Popen(list(argv), stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
