@@ -50,6 +50,7 @@ def main() -> int:
 
 
 def extract(args: Any) -> int:
+    """Mine as the options say, under the run lock; returns the exit status."""
     seams = wl.seams("extract-sessions", {
         "PROJECT_MAP": PROJECT_MAP, "KEEP_FULL_OUTPUT_TOOLS": KEEP_FULL_OUTPUT_TOOLS, "SUMMARIZE_TOOLS": SUMMARIZE_TOOLS,
         "MAX_BASH_OUTPUT_LINES": MAX_BASH_OUTPUT_LINES})

@@ -13,13 +13,11 @@ from __future__ import annotations
 import wiki_lib as wl
 
 import functools
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-STATE = ".mine-state.json"
 _LEDGERED = re.compile(r'"session": ?"([^"]+)"')
 _ANOTHERS = re.compile(r'"backend": ?"(?!claude")')
 
@@ -83,14 +81,9 @@ def known(wiki: wl.Wiki, state: Mapping[str, Mapping[str, Any]]) -> frozenset[st
     return ledgered(wiki) | {str(e.get("session")) for e in state.values() if e.get("own")}
 
 
-def refused(wiki: wl.Wiki) -> set[str]:
-    """The ids of sessions that were found to be our own and refused, as far as their files are still there."""
-    try:
-        state = json.loads(wiki.text(STATE) or "{}")
-    except (ValueError, RecursionError):
-        return set()
-    entries = state.items() if isinstance(state, dict) else ()
-    return {str(e.get("session")) for path, e in entries if isinstance(e, dict) and e.get("own") and os.path.exists(path)}
+def refused(state: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The ids of sessions that were found to be our own and refused (.mine-state.json), as far as their files are still there."""
+    return {str(e.get("session")) for path, e in state.items() if e.get("own") and os.path.exists(path)}
 
 
 def own_transcripts(wiki: wl.Wiki) -> set[str]:

@@ -14,7 +14,8 @@ from typing import Any
 
 import session_retention
 from session_files import Listing
-from session_marks import STATE
+
+STATE = ".mine-state.json"      # what is known of each session file; see session_state
 
 
 def is_whole(args: Any) -> bool:

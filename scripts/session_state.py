@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import orjson
 import session_formats as sf
 from session_files import Listing
-from session_marks import STATE
+from session_quiet import STATE
 
 KEPT_OF_LEFT_OUT = ("size", "mtime", "session", "agent", "cwd", "wing", "root", "remote", "own", "entrypoint")
 

@@ -50,9 +50,9 @@ def costs(wiki: wl.Wiki) -> dict[str, float]:
     return {**total, "usd": round(total["usd"], 4)}
 
 
-def own_sessions(wiki: wl.Wiki) -> int:
+def own_sessions(wiki: wl.Wiki, state: dict) -> int:
     """Sessions that our own model calls left behind: refused by the miner or, worse, mined. Must be 0."""
-    return len(session_marks.refused(wiki) | session_marks.own_transcripts(wiki))
+    return len(session_marks.refused(state) | session_marks.own_transcripts(wiki))
 
 
 def mined(wiki: wl.Wiki) -> dict:
@@ -66,7 +66,7 @@ def mined(wiki: wl.Wiki) -> dict:
 
 def status(wiki: wl.Wiki) -> dict:
     """The whole status as one value; see formats: wiki-status.py --json."""
-    hygiene = wiki.state(".hygiene-state.json")
+    hygiene, state = wiki.state(".hygiene-state.json"), mined(wiki)
     last = {"mining": session_retention.last_mining(wiki), "hygiene": max(hygiene.get("last-quick!max", {""}))}
     errors = [line[2:] for line in (wiki.text("reports/mine-errors.md") or "").splitlines() if line.startswith("- ")]
     return {
@@ -77,8 +77,8 @@ def status(wiki: wl.Wiki) -> dict:
         "queue": {"staged": len(wiki.files("staging")), "review": REVIEW_COMMAND},
         "costs": costs(wiki),
         "alerts": raised(wiki) + errors,
-        "own_sessions_seen": own_sessions(wiki),
-        "formats": session_canary.table(session_canary.seen(mined(wiki))),
+        "own_sessions_seen": own_sessions(wiki, state),
+        "formats": session_canary.table(session_canary.seen(state)),
     }
 
 

@@ -261,15 +261,19 @@ def state_table() -> dict[str, tuple[set[str], set[str], str]]:
 
 
 def touching() -> dict[str, set[str]]:
-    """{state file: the programs that name it, themselves or through a module of ours that they import}."""
+    """{state file: the programs whose code names it, themselves or through what they import}."""
     used = imports()
-    texts = {unit: "".join(p.read_text(encoding="utf-8") for p in paths) for unit, paths in units().items()}
-    texts |= {called(p): p.read_text(encoding="utf-8") for p in programs() if p.suffix != ".py"}
+
+    def below(unit: str) -> set[str]:
+        return {unit}.union(*map(below, used.get(unit, ())))
+    named = {unit: {n.value for p in paths for n in ast.walk(ast.parse(p.read_text(encoding="utf-8")))
+                    if isinstance(n, ast.Constant) and isinstance(n.value, str) and STATE_NAME.fullmatch(n.value)}
+             for unit, paths in units().items()}
+    named |= {called(p): set(STATE_NAME.findall(p.read_text(encoding="utf-8"))) for p in programs() if p.suffix != ".py"}
     touched: dict[str, set[str]] = {}
-    for unit, source in texts.items():
-        who = {unit} if "-" in unit else {name for name, names in used.items() if "-" in name and unit in names}
-        for name in STATE_NAME.findall(source):
-            touched.setdefault(name, set()).update(who)
+    for program in {name for name in named if "-" in name}:
+        for name in set().union(*(named[unit] for unit in below(program))):
+            touched.setdefault(name, set()).add(program)
     return touched
 
 
