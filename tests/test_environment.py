@@ -398,7 +398,8 @@ def test_a_fresh_clone_with_an_empty_home_makes_its_environment(clone, home, git
 
 @pytest.fixture(scope="session")
 def uv() -> Path:
-    """The real uv, from PyPI into the tests' cache; skips where it cannot be had."""
+    """The real uv, from PyPI into the tests' cache; skips where it cannot be had, or does not trust this network's certificates
+    (it has its own; a proxy's are to be named in SSL_CERT_FILE)."""
     def install(folder: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
         done = subprocess.run([folder / "venv" / "bin" / "pip", "install", "--quiet", "--no-cache-dir", "uv"],
@@ -406,7 +407,12 @@ def uv() -> Path:
         if done.returncode != 0:
             pytest.skip(f"pip cannot install uv: {done.stderr.strip()[-300:]}")
 
-    return made_once(TEST_CACHE / "uv", install) / "venv" / "bin" / "uv"
+    program = made_once(TEST_CACHE / "uv", install) / "venv" / "bin" / "uv"
+    done = subprocess.run([program, "pip", "compile", "--quiet", "--no-cache", "-"], input="orjson", text=True, capture_output=True,
+                          env={"PATH": os.environ["PATH"], "HOME": str(TEST_CACHE), **INSTALLERS})
+    if done.returncode != 0:
+        pytest.skip(f"uv cannot reach the package index: {done.stderr.strip()[-300:]}")
+    return program
 
 
 @pytest.mark.real
