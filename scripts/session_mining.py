@@ -117,6 +117,9 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
         for out in outcomes:
             if isinstance(out.parts, list):
                 out.parts = []      # the edits hold what it said
+        # Before the transcripts: a repository is learnt of from sessions that are not filed yet, and after a crash they would be.
+        if not dry and (learnt := run.wings.memory()):
+            wiki.save_state(WINGS_STATE, learnt)
         done = {id(edit) for edit in wiki.apply(edits)}
         if not dry:
             run.forget({e.path for e in edits if id(e) not in done and isinstance(e, wl.Write) and wiki.changes(e)}, outcomes)
@@ -125,8 +128,6 @@ def read_and_write(run: Run, groups: list[Group], save: bool) -> None:
         if not dry and (batch or save):
             wiki.apply(run.report(), quiet=True)      # a file that counts as read is not complained of again
             wl.reach_the_disk(wiki.root / e.path for e in edits if id(e) in done)
-            if learnt := run.wings.memory():
-                wiki.save_state(WINGS_STATE, learnt)
             save_state(wiki, run.state)
         for out in outcomes:
             if not isinstance(out.parts, list):

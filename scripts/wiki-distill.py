@@ -21,7 +21,7 @@ import datetime
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from distilling import evidence as ev
@@ -275,6 +275,9 @@ def read(wiki: wl.Wiki) -> tuple[list[wl.Conversation], gr.Ledger, list[wl.WikiP
 
 def distill(wiki: wl.Wiki, args: argparse.Namespace) -> int:
     conversations, ledger, pages = read(wiki)
+    known = {c.path: c for c in conversations}
+    remnants = {p.path: p for p in pages if gr.cut_short(p, known, ledger)}
+    pages = [p for p in pages if p.path not in remnants]
     topic = known_topic(args.topic, conversations) if args.topic else ""
     first = args.first_run or not (topic or gr.first_run_day(ledger))
     groups = gr.plan(
@@ -295,17 +298,21 @@ def distill(wiki: wl.Wiki, args: argparse.Namespace) -> int:
         return print_plan(run)
     if first and conversations and not args.project:
         run.words["first-run"].add(gr.window_start(conversations, wl.today()))
-    return carry_out(wiki, run, ledger, explicit=bool(topic))
+    return carry_out(wiki, run, ledger, remnants, explicit=bool(topic))
 
 
-def carry_out(wiki: wl.Wiki, run: Run, ledger: gr.Ledger, explicit: bool) -> int:
-    """Write the pages, then the memory of them, then one commit. A crash in between repeats work and loses none."""
+def carry_out(wiki: wl.Wiki, run: Run, ledger: gr.Ledger, remnants: Mapping[str, wl.WikiPage], explicit: bool) -> int:
+    """Write the pages, then the memory of them, then one commit. A crash in between repeats work and loses none: `remnants` are
+    the pages such a run left, each of which is what is to be written, or gives way to it."""
     written, paths = [], []
     for outcome in run.outcomes:
         if outcome.page is None:
             fresh_conflict = outcome.word == "conflict" and set(outcome.topics) & set(news(run.words, ledger, "conflict:"))
             (wl.say if explicit or fresh_conflict else wl.note)(outcome.line)
-        elif done := wiki.apply([wl.Write(outcome.page, expect=outcome.page.read_hash)], quiet=True):
+        elif (old := remnants.get(outcome.page.path)) and wl.render_page(old) == wl.render_page(outcome.page):
+            written.append(old)
+            paths.append(old.path)
+        elif done := wiki.apply([wl.Write(outcome.page, expect=old.read_hash if old else outcome.page.read_hash)], quiet=True):
             wl.say(outcome.line)
             written += done
             paths.append(outcome.page.path)

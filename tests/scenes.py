@@ -79,7 +79,8 @@ def begun(home: Home) -> dict[str, sessions.Claude | sessions.Codex]:
     """Sessions of both agents as they are at first."""
     made: dict[str, sessions.Claude | sessions.Codex] = {
         name: sessions.Claude(home.claude, "api", seed=name) for name in ("grows", "rewritten", "stays", "breaks", "mends")}
-    made["codex"] = sessions.Codex(home.codex, "web").user("Make it blue").assistant("It is blue.")
+    cloned = {"repository_url": "https://example.com/acme/web.git"}
+    made["codex"] = sessions.Codex(home.codex, "web", git=cloned).user("Make it blue").assistant("It is blue.")
     for name, c in made.items():
         if isinstance(c, sessions.Claude):
             c.user(f"What {name}?").assistant("We shall see.").bash("pytest -q", "1 failed\n").assistant(f"It {name}.")

@@ -488,6 +488,23 @@ def test_a_crash_before_the_ledger_repeats_work_and_loses_none(wiki, distill):
     assert distill() == [] and wiki.page("staging/concepts/retry-policy.md").body == body
 
 
+def test_what_a_killed_run_staged_leaves_its_bullets_where_they_were(wiki, distill):
+    """M18: killed after any of its pages, the next run ends in the same pages and the same ledger."""
+    wikis.talk(wiki.root, "2026-04-13", ["retry-policy", "jitter", "timeouts"], **RETRY)
+    wikis.talk(wiki.root, "2026-04-14", ["retry-policy", "timeouts"], fact=[
+        "The retry-policy gives up after five timeouts of ten seconds each, with jitter between them, as the provider asks.",
+        "Timeouts under two seconds made the retry-policy fire on every deploy; ten seconds is what the provider promises."])
+    distill()
+    pages, ledger = staged(wiki), (wiki.root / ".distill-state.json").read_text()
+    assert pages
+    for number in range(len(pages) + 1):
+        (wiki.root / ".distill-state.json").unlink()
+        for path in sorted(pages)[number:]:
+            (wiki.root / path).unlink()
+        distill()
+        assert staged(wiki) == pages and (wiki.root / ".distill-state.json").read_text() == ledger
+
+
 def test_two_topics_of_one_file_name_share_one_proposal(wiki, distill):
     wikis.talk(
         wiki.root, "2026-04-13", ["café"], fact=[f"The café opens at {n} and closes at {n + 8} on day {n}." * 2 for n in range(4)]

@@ -253,6 +253,17 @@ class Coverage:
         return covered, len(paths) - shared[name]
 
 
+def cut_short(page: wl.WikiPage, conversations: Mapping[str, wl.Conversation], ledger: Ledger) -> bool:
+    """Was this proposal written by a run that died before it remembered anything of it? It is then made again as if it were not
+    there: else what its bullets keep from other pages would be theirs, and a killed run would end in other pages."""
+    if page.station != "staging" or page.meta.get("staged_by") != "wiki-distill" or page.meta.get("compiled_by") != "extractive":
+        return False
+    if page.meta.get("modifies") or page.edited or page.pinned or live_path(page) in ledger:
+        return False
+    keys = (evidence_key(conversations[s]) for s in page.words("sources") if s in conversations)
+    return not any(set(page.words("topics")) & seen_topics(ledger.get(key, ()), left_too=False) for key in keys)
+
+
 def live_path(page: wl.WikiPage) -> str:
     """The path a page has once promoted; the ledger knows a page by it while it waits, too."""
     modified = str(page.meta.get("modifies") or "")
