@@ -330,7 +330,7 @@ COOKIE = (
 )
 
 QUERY = Rule(
-    "url-token", ("?", "&", "u0026"),
+    "url-token", ("=",),      # what it begins with may stand too far from what the gate hits
     (r"(?:(?:[?&](?:amp;)?|\\u0026)(?i:[\w-]{0,30}(?:token|secret|password|passwd|pwd)|"
                r"(?:[\w-]{0,20}(?:api|access|secret|private|auth|account)[_-]?)?key)|"
                # never a URL's first parameter
