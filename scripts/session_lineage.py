@@ -36,7 +36,7 @@ def families(kin: Iterable[Kin], touched: Iterable[str]) -> list[list[str]]:
     alike: dict[str, str] = {}
     for k in known.values():
         other = alike.setdefault(k.first, k.session) if k.first else k.session
-        for relative in {other, k.named} & known.keys() - {k.session}:
+        for relative in (r for r in {other, k.named} - {k.session} if r in known):
             near.setdefault(k.session, set()).add(relative)
             near.setdefault(relative, set()).add(k.session)
     found, seen = [], set()
