@@ -2,14 +2,23 @@
 """Summarise conversations: what each was about, what is worth keeping in six halls, and what it relates to.
 
 Takes the transcripts under conversations/ that have no summary yet, or whose session has grown since. Every bullet cites
-the messages it rests on. Without a model the sentences are the session's own, chosen by cue and salience; with --claude a
-model writes them. A session whose last message is less than half an hour old is left for the next run.
+the messages it rests on. A session whose last message is less than half an hour old is left for the next run.
+
+Who writes them: a llama-server where one answers; else they are the session's own sentences, chosen by cue and salience, and
+written anew when a model is there. Only --claude, --backend or wiki.yaml asks another model.
+
+  summarize-conversations.py                     what is new or has grown
+  summarize-conversations.py --claude --estimate what the backlog would cost, without asking
+  summarize-conversations.py --claude --since 2026-04-01 --max-usd 2 --jobs 4
+  summarize-conversations.py --backend agent     questions for the agent of an interactive session, in context/questions/
 """
 from __future__ import annotations
 
 import wiki_lib as wl  # first: it steps into the environment
 
+import argparse
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,11 +27,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:      # imported where they are used: their patterns take 0.2 s to compile, which --help need not pay
     from summaries.extractive import Summary
-    from summaries.topics import Rooms
 
 CLAUDE_LONG_THRESHOLD = 200   # messages; beyond it the larger model reads the conversation
 MINE_PROMPT_FILE = "summarize.md"   # in scripts/prompts/: what a model is asked
-BACKEND = None                # claude | llama-server | agent | extractive; None: extractive, until a model is named
+BACKEND = None                # claude | llama-server | agent | extractive; None: llama-server where one answers, else extractive
 IDLE_MINUTES = 30             # a session that was spoken in since then may still grow
 OTHERS_AFTER_DAYS = 3         # the machine that mined a conversation summarises it; others step in after this long
 
@@ -31,7 +39,8 @@ OTHERS_AFTER_DAYS = 3         # the machine that mined a conversation summarises
 class Due:
     """A conversation to summarise and why."""
     path: str
-    why: str                  # new | grown | forced
+    why: str                  # new | grown | forced | upgrade: by a model, of what was extracted without one
+    date: str = ""
 
 
 # ------------------------------------------------------------------ deciding
@@ -55,20 +64,42 @@ def is_ours(conversation: wl.Conversation, machine: str, now: str) -> bool:
     return ended is None or (wl.as_date(now) - ended).days >= OTHERS_AFTER_DAYS
 
 
-def why_due(conversation: wl.Conversation, digest: str, force: bool) -> str:
-    """new, grown or forced; '' when its summary is still what its transcript says."""
+def why_due(conversation: wl.Conversation, digest: str, force: bool, by_model: bool) -> str:
+    """new, grown, forced or upgrade; '' when its summary is still what its transcript says and as good as can be had."""
     if not conversation.summarized:
         return "new"
     if conversation.meta.get("summary_of") != digest:
         return "grown"
-    return "forced" if force else ""
+    return "forced" if force else "upgrade" if by_model and is_extractive(conversation) else ""
+
+
+def is_extractive(conversation: wl.Conversation) -> bool:
+    return conversation.meta.get("summarized_by") == "extractive"
+
+
+def in_order(due: Iterable[Due], by_model: bool) -> list[Due]:
+    """By path; where a model is asked, what it may not come to in this run is what is old, and what has a summary already."""
+    ordered = sorted(due, key=lambda d: d.path)
+    if by_model:
+        ordered.sort(key=lambda d: d.date, reverse=True)
+        ordered.sort(key=lambda d: d.why == "upgrade")
+    return ordered
 
 
 def summarised(conversation: wl.Conversation, summary: Summary, digest: str, related: list[str]) -> str:
     """The whole file with its summary; the transcript's bytes stay as they are."""
     meta = {**conversation.meta, "status": "summarized", "summary_of": digest, "summarized_by": summary.by,
             "topics": list(summary.topics), "halls": summary.halls, "related": related}
+    if summary.title and conversation.title == first_line(conversation):      # the agent's own title is left as it is
+        meta["title"] = summary.title
     return wl.render_conversation(meta, wl.render_summary(summary.text, summary.bullets), conversation.transcript or "")
+
+
+def first_line(conversation: wl.Conversation) -> str:
+    """The title of a conversation whose agent gave none."""
+    prompts = (m.text for m in conversation.read().said if m.role == "user")
+    return next((wl.one_line(line, 200) for p in prompts for line in p.strip().split("\n")[:1] if wl.one_line(line, 200)
+                 == conversation.title), "")
 
 
 # ------------------------------------------------------------------ reading
@@ -121,58 +152,94 @@ class Seen:
             wl.atomic_write(self.path, json.dumps(self.now))
 
 
-def find_due(wiki: wl.Wiki, heads: Iterable[wl.Conversation], seen: Seen, force: bool) -> Iterator[Due]:
-    """The conversations to summarise now, by path."""
+def find_due(wiki: wl.Wiki, heads: Iterable[wl.Conversation], seen: Seen, force: bool, by_model: bool) -> Iterator[Due]:
+    """The conversations to summarise now."""
     now, machine = wl.now(), wiki.machine if (wiki.root / "conversations").is_dir() else ""
     for head in heads:
-        if head.summarized and not force and seen.unchanged(head.path):
+        settled = head.summarized and not force and not (by_model and is_extractive(head))
+        if settled and seen.unchanged(head.path):
             continue
         if not is_idle(head, now) or not is_ours(head, machine, now):
             continue
         _, transcript = whole(wiki, head.path)
-        if why := why_due(head, wl.transcript_digest(transcript), force):
-            yield Due(head.path, why)
+        if why := why_due(head, wl.transcript_digest(transcript), force, by_model):
+            yield Due(head.path, why, head.date)
         else:
             seen.remember(head.path)
 
 
 # ------------------------------------------------------------------ doing
 
-def summarise(wiki: wl.Wiki, due: list[Due], heads: list[wl.Conversation], backend: str, seams: dict) -> dict[str, Summary]:
-    """{path: summary} of what is due. What a model was paid for is written at once; what it cannot do now is deferred."""
+def extract(wiki: wl.Wiki, due: list[Due], heads: list[wl.Conversation]) -> list[str]:
+    """Summarise what is due without a model; the paths that were written."""
     from summaries import extractive
     from summaries.topics import Rooms
-    pages = wiki.pages("wiki")
-    waiting = {d.path for d in due}
+    pages, waiting = wiki.pages("wiki"), {d.path for d in due}
     rooms = Rooms.of(h for h in heads if h.path not in waiting)
-    done: dict[str, Summary] = {}
-    for item in wl.progress(due, "summarising"):
-        conversation, transcript = whole(wiki, item.path)
-        if backend == "extractive":
-            done[item.path] = extractive.summarise(conversation, transcript, rooms, pages)
-            continue
-        answer = ask(conversation, transcript, rooms, backend, seams)
-        if isinstance(answer, wl.Deferred):
-            wl.say(f"deferred: {len(due) - len(done)} conversations: {answer.reason}")
-            break
-        if answer is not None:
-            done[item.path] = answer
-            write(wiki, {item.path: answer}, [item], heads)
-    return done
+    done = {item.path: extractive.summarise(*whole(wiki, item.path), rooms, pages) for item in wl.progress(due, "summarising")}
+    return write(wiki, done, due, heads)
 
 
-def ask(conversation: wl.Conversation, transcript: wl.Transcript, rooms: Rooms, backend: str, seams: dict
-        ) -> Summary | wl.Deferred | None:
-    """The summary a model gives; None when what it said could not be used (warned about, asked again next time)."""
-    from summaries import asking
-    prompt = wl.SCRIPTS / "prompts" / Path(str(seams["MINE_PROMPT_FILE"])).name
-    names = [rooms.named[k] for k in sorted(rooms.counts, key=lambda k: (-rooms.counts[k], k))]
-    try:
-        answer = wl.ask(asking.question(conversation, transcript, names, prompt, int(seams["CLAUDE_LONG_THRESHOLD"])), backend)
-    except wl.ModelError as error:
-        wl.warn(conversation.path, str(error))
-        return None
-    return answer if isinstance(answer, wl.Deferred) else asking.answered(answer)
+@dataclass
+class Asking:
+    """How a model is asked for summaries in this run."""
+    wiki: wl.Wiki
+    backend: str
+    heads: list[wl.Conversation]
+    long_threshold: int
+    prompt: str
+    stopped: wl.Deferred | None = None
+
+    def __post_init__(self) -> None:
+        from summaries import asking
+        from summaries.topics import Rooms
+        rooms = Rooms.of(self.heads)
+        names = [rooms.named[k] for k in sorted(rooms.counts, key=lambda k: (-rooms.counts[k], k))]
+        self.known = asking.Known(names, {p.path: p.title for p in self.wiki.pages("wiki")})
+        self.prompts = asking.Prompts.read(wl.SCRIPTS / "prompts", Path(self.prompt).name)
+
+    def told(self, item: Due) -> Summary | wl.Deferred | wl.ModelError:
+        """What came of asking about one conversation; once nothing more can be asked, nothing more is tried."""
+        from summaries import asking
+        if self.stopped:
+            return self.stopped
+        try:
+            conversation, transcript = whole(self.wiki, item.path)
+            answer = asking.told(conversation, transcript, self.known, self.backend, self.prompts, self.long_threshold)
+        except wl.ModelError as error:
+            return error
+        if isinstance(answer, wl.Deferred) and answer.all:
+            self.stopped = answer
+        return answer
+
+
+def ask(asking: Asking, due: list[Due], jobs: int) -> list[str]:
+    """Have a model summarise what is due; each summary is written as soon as it is there. What cannot be asked now is
+    deferred, and said."""
+    from wiki_budget import spending
+    written: list[str] = []
+    deferred: Counter[str] = Counter()
+    results = wl.side_by_side(asking.told, due, jobs, asking.backend)
+    for item, told in wl.progress(results, "asking", len(due), spending.told):
+        if isinstance(told, wl.ModelError):
+            wl.warn(item.path, str(told).removeprefix(f"{item.path}: "))
+        elif isinstance(told, wl.Deferred):
+            deferred[told.reason if told.all else told.reason.rpartition(f"{item.path}: ")[2]] += 1
+        else:
+            written += write(asking.wiki, {item.path: told}, [item], asking.heads)
+    for reason, count in deferred.items():
+        wl.say(f"deferred: {count} conversation{'s' * (count > 1)}: {reason}")
+    return written
+
+
+def estimate(asking: Asking, due: list[Due]) -> str:
+    """What asking about all that is due would cost, and how long it may take."""
+    from summaries.asking import expected
+    from wiki_budget import seconds_a_call
+    cost = expected((whole(asking.wiki, d.path) for d in due), asking.known, asking.backend, asking.prompts, asking.long_threshold)
+    minutes = cost.calls * seconds_a_call(asking.backend) / 60
+    return (f"{len(due)} conversations: {cost.calls} calls, about {cost.tokens:,} tokens, {cost.usd:.2f} USD, "
+            f"{minutes:.0f} minutes one after the other ({asking.backend})")
 
 
 def write(wiki: wl.Wiki, done: dict[str, Summary], due: list[Due], heads: list[wl.Conversation], quiet: bool = False) -> list[str]:
@@ -187,41 +254,69 @@ def write(wiki: wl.Wiki, done: dict[str, Summary], due: list[Due], heads: list[w
     def edits() -> Iterator[wl.Write]:
         for path, summary in sorted(done.items()):
             conversation, transcript = whole(wiki, path)
-            text = summarised(conversation, summary, wl.transcript_digest(transcript), relations.of(path))
+            related = list(dict.fromkeys([*summary.related, *relations.of(path)]))
+            text = summarised(conversation, summary, wl.transcript_digest(transcript), related)
             told = f"{why[path]}, {len(summary.bullets)} bullets" + (f", {', '.join(summary.topics[:4])}" if summary.topics else "")
             yield wl.Write(path=path, text=text, why=told, expect=conversation.read_hash)
 
     return [wl.target_of(edit) for edit in wiki.apply(edits(), quiet=quiet)]
 
 
-def main() -> int | None:
+def chosen_backend(args: argparse.Namespace, seams: dict) -> str:
+    """Who is asked: the command line over wiki.yaml over a llama-server that answers over nobody."""
+    named = "claude" if args.claude else args.backend or seams["BACKEND"]
+    return named or ("extractive" if wl.backend_module("llama-server").unready() else "llama-server")
+
+
+def options() -> argparse.Namespace:
+    import wiki_budget
     parser = wl.parser(__doc__)
     parser.add_argument("--project", metavar="WING", help="only this wing's conversations")
+    parser.add_argument("--since", metavar="DATE", help="only conversations of this day and later")
     parser.add_argument("--force", action="store_true", help="summarise again what is summarised already")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N conversations")
     parser.add_argument("--backend", choices=("claude", "llama-server", "agent", "extractive"), help="who summarises")
     parser.add_argument("--claude", action="store_true", help="the same as --backend claude")
     parser.add_argument("--dry-run", action="store_true", help="list what would be summarised and why; write nothing, ask nothing")
+    wiki_budget.options(parser)
     args = parser.parse_args()
+    wiki_budget.apply_options(args)
+    if args.since and wl.as_date(args.since) is None:
+        parser.error(f"--since: {args.since} is not a day; write it as 2026-04-12")
+    return args
+
+
+def main() -> int | None:
+    args = options()
     seams = wl.seams("summarize-conversations", {
         "CLAUDE_LONG_THRESHOLD": CLAUDE_LONG_THRESHOLD, "MINE_PROMPT_FILE": MINE_PROMPT_FILE, "BACKEND": BACKEND})
-    backend = "claude" if args.claude else args.backend or seams["BACKEND"] or "extractive"
-    wl.dry_run(args.dry_run)
+    backend = chosen_backend(args, seams)
+    by_model = backend != "extractive"
+    wl.dry_run(args.dry_run or args.estimate)
     wiki = wl.Wiki()
     with wl.run_lock():
         heads = wiki.conversations()
-        mine = [h for h in heads if args.project in (None, h.wing)]
+        mine = [h for h in heads if args.project in (None, h.wing) and h.date >= (args.since or "")]
         seen = Seen(wiki)
-        due = list(find_due(wiki, mine, seen, args.force))[: args.limit]
+        due = in_order(find_due(wiki, mine, seen, args.force, by_model), by_model)[: args.limit]
         if args.dry_run:
             for item in due:
                 wl.say(f"would summarise {item.path}: {item.why}, by {backend}")
+        if args.dry_run and not args.estimate:
             return None
-        done = summarise(wiki, due, heads, backend, seams) if due else {}
-        for path in write(wiki, done, due, heads, quiet=backend != "extractive"):
+        asking = Asking(wiki, backend, heads, int(seams["CLAUDE_LONG_THRESHOLD"]), str(seams["MINE_PROMPT_FILE"])
+                        ) if by_model and due or args.estimate else None
+        if args.estimate:
+            print(estimate(asking, due))
+            return None
+        written = ask(asking, due, args.jobs) if asking else extract(wiki, due, heads) if due else []
+        for path in written:
             seen.remember(path)
-        seen.now |= {p: s for p, s in seen.known.items() if p not in seen.now and args.project and f"/{args.project}/" not in p}
+        narrowed = bool(args.project or args.since)
+        seen.now |= {p: s for p, s in seen.known.items() if p not in seen.now and narrowed}
         seen.save()
+        if asking:
+            wl.forget_old_answers()
     return None
 
 

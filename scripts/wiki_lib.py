@@ -16,7 +16,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
 import wiki_disk
@@ -136,7 +136,9 @@ from wiki_tools import QUESTION_VARIABLE, Completed, installed, run_tool
 # Redaction compiles tables and the model door needs them: both are loaded when a script first uses them.
 _LATE = {name: "wiki_redact" for name in ("redact", "redact_many", "redact_name", "REDACTOR_VERSION")} | {
     name: "wiki_model" for name in ("ask", "extractive", "Question", "Answer", "Deferred", "BACKENDS", "QUESTION_MARK",
-                                    "QUESTION_FOLDER", "SESSION_PREFIX", "fence", "spending")}
+                                    "fence", "side_by_side", "backend_module", "forget_old_answers", "expected_cost")} | {
+    name: "model_backends.claude" for name in ("QUESTION_FOLDER", "SESSION_PREFIX")} | {
+    "TooLong": "model_backends"}
 
 
 def __getattr__(name: str) -> Any:
@@ -177,14 +179,20 @@ def dry_run(on: bool) -> None:
     wiki_disk.DRY_RUN = on
 
 
-def progress(items: Iterable[Any], label: str, total: int | None = None) -> Iterator[Any]:
-    """Iterate with a bar on stderr when it is a terminal; plainly otherwise (cron, pipes)."""
+def progress(items: Iterable[Any], label: str, total: int | None = None, tail: Callable[[], str] = lambda: "") -> Iterator[Any]:
+    """Iterate with a bar on stderr when it is a terminal; plainly otherwise (cron, pipes). `tail()` stands at the bar's end."""
     if not sys.stderr.isatty():
         yield from items
         return
     from rich.console import Console
-    from rich.progress import track
-    yield from track(items, description=label, total=total, console=Console(stderr=True), transient=True)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+               TextColumn("{task.fields[tail]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=len(items) if total is None and isinstance(items, Sized) else total, tail=tail())
+        for item in items:
+            yield item
+            bar.update(task, advance=1, tail=tail())
 
 
 def run(main: Callable[[], int | None]) -> None:

@@ -2,35 +2,38 @@
 
 A Question carries its kind, its typed material, its schema and how it renders. What comes back is untrusted until the
 schema and the question's own check accept it: one repair that quotes the error, then it is set aside under
-context/questions/failed/ and reported. "No model" and "budget spent" are Deferred: counted, said, no failure.
+context/questions/failed/ and reported, and not asked again until it is another question or the file there is deleted.
+"No model" and "budget spent" are Deferred: counted, said, no failure. What a model was paid for is kept before anything
+else is done with it, so that a run that was killed pays for nothing twice.
 """
 from __future__ import annotations
 
+import importlib
+import itertools
 import json
 import os
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
 
-from wiki_disk import Wiki, atomic_write, cache_dir, config, locked, now, warn
+import wiki_budget as budget
+from model_backends import Reply, TooLong
+from wiki_disk import Wiki, atomic_write, cache_dir, config, now, warn, wiki_key
 from wiki_redact import redact
-from wiki_text import ModelError, ToolError, WikiError, one_line, slug
-from wiki_tools import QUESTION_VARIABLE, installed, run_tool
+from wiki_text import ModelError, WikiError, one_line, sha, slug
+from wiki_tools import QUESTION_VARIABLE, stop_all
 
 # ---------------------------------------------------------------- 9 model
 
 BACKENDS = ("claude", "llama-server", "agent", "extractive")
-CLAUDE_MODELS = {"small": "haiku", "large": "sonnet"}     # wiki.yaml: models: {small: ..., large: ...}
-CLAUDE_TIMEOUT_SECONDS = 300        # a long answer of the larger model takes minutes
-BUDGET = {"calls": 200, "usd": 1.0, "usd_day": 3.0}       # a run, a run, a day; wiki.yaml: budget
-# The marks by which the miner knows a session of ours, should the CLI keep one (session_marks.py):
-QUESTION_MARK = "<memex-question>"  # the first line of every prompt
-QUESTION_FOLDER = "memex-questions"  # in the cache; the folder every call runs in
-SESSION_PREFIX = "6d656d65-78"      # 'memex'; the ids are UUIDs of version 8, which no random one is
-ENVIRONMENT_PASSED = ("HOME", "PATH", "LANG", "CLAUDE_CONFIG_DIR", "NODE_EXTRA_CA_CERTS")
-ENVIRONMENT_PREFIXES = ("ANTHROPIC_", "CLAUDE_CODE_USE_", "AWS_", "GOOGLE_", "SSL_CERT_")
+CALLING = {"claude": "claude", "llama-server": "llama_server"}      # backend -> its module in model_backends/
+QUESTION_MARK = "<memex-question>"  # the first line of every prompt, by which the miner knows a session of ours
+ANSWER_TOKENS = 1_500               # of an answer, as far as the budget expects
+Item, Result = TypeVar("Item"), TypeVar("Result")
+KEPT_DAYS = 60                      # for which an answer that was paid for can be taken up again
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ class Question:
     system: str
     render: Callable[[Any], str]
     size: str = "small"                           # small | large
+    same: str = ""                                # what makes two questions one; '': the text a model sees
     check: Callable[[Any], str] = field(default=lambda answer: "")
+    mend: Callable[[Any], Any] = field(default=lambda answer: None)      # after the repair: what of it can be used, None: nothing
 
 
 @dataclass(frozen=True)
@@ -61,19 +66,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Deferred:
-    """Not asked now: no model, budget spent, or a limit reached. The next run tries again."""
+    """Not asked now: no model, budget spent, or a limit reached. The next run tries again. `all`: so is everything after it."""
     reason: str
+    all: bool = True
 
 
-@dataclass
-class Spending:
-    """What this run has spent, and why it asks no more (None while it may)."""
-    calls: int = 0
-    usd: float = 0.0
-    stopped: str | None = None
-
-
-spending = Spending()
 _EXTRACTIVE: dict[str, Callable[[Any], Any]] = {}
 
 
@@ -86,46 +83,111 @@ def extractive(kind: str) -> Callable[[Callable[[Any], Any]], Callable[[Any], An
 
 
 def ask(question: Question, backend: str = "extractive") -> Answer | Deferred:
-    """Put a question to a backend. ModelError when what came back could not be used twice (it was set aside)."""
+    """Put a question to a backend. ModelError when what came back could not be used twice (it was set aside), TooLong when
+    the model cannot take so long a prompt."""
     if backend == "extractive":
         return Answer(_EXTRACTIVE[question.kind](question.material), "extractive")
     if backend not in BACKENDS:
         raise WikiError(f"backend {backend!r} is not known; one of {', '.join(BACKENDS)}")
-    if backend in ("llama-server", "agent"):
-        return Deferred(f"backend {backend} comes later; use claude or extractive")
-    if reason := _unaffordable():
-        return Deferred(reason)
-    return _ask_claude(question)
-
-
-def _unaffordable() -> str | None:
     if os.environ.get(QUESTION_VARIABLE):
-        return "inside a model call of this wiki's own"
+        return Deferred("inside a model call of this wiki's own")
     if config().get("paused") is True:
-        return "paused in wiki.yaml"
-    if spending.stopped:
-        return spending.stopped
-    budget = {**BUDGET, **(config().get("budget") or {})}
-    if spending.calls >= float(budget["calls"]):
-        return f"the run's budget of {budget['calls']} calls is spent"
-    if spending.usd >= float(budget["usd"]):
-        return f"the run's budget of {budget['usd']} USD is spent"
-    if spent_today() >= float(budget["usd_day"]):
-        return f"the day's budget of {budget['usd_day']} USD is spent"
-    return None
+        return Deferred("paused in wiki.yaml")
+    text, _ = redact(question.render(question.material))
+    key = sha(json.dumps([question.kind, question.system, question.schema, question.same or text]))
+    if (aside := failed_path(question)).exists() and key in aside.read_text(encoding="utf-8", errors="replace"):
+        return Deferred(f"{question.subject}: was asked in vain; see {FAILED}/{aside.name}, delete it to ask again", all=False)
+    if backend == "agent":
+        return _from_agent(question, text, key)
+    return _from_model(question, text, key, backend_module(backend))
 
 
-def spent_today() -> float:
-    """USD in all machines' ledgers for today (UTC), as far as they have been synced."""
-    day, total = now()[:10], 0.0
-    for path in (Wiki().root / "reports" / "ledger").glob(f"*-{day[:7]}.jsonl"):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if f'"{day}' in line:
-                try:
-                    total += float(json.loads(line).get("usd") or 0)
-                except (ValueError, AttributeError):
-                    warn(f"reports/ledger/{path.name}", "a line does not parse; it counts as nothing")
-    return total
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], jobs: int, backend: str) -> Iterator[tuple[Item, Result]]:
+    """Do work that asks models on several items at a time, at most `jobs` and no more than the backend takes; each item with
+    what came of it, as it comes. `work` gives failures back as values."""
+    if jobs > 1 and backend in CALLING:
+        module = backend_module(backend)
+        jobs = min(jobs, module.slots()) if not module.unready() else 1
+    if jobs == 1 or backend not in CALLING:
+        for item in items:
+            yield item, work(item)
+        return
+    from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+    waiting: dict[Future[Result], Item] = {}
+    left = iter(items)
+    pool = ThreadPoolExecutor(jobs, "ask")
+    try:
+        while True:
+            for item in itertools.islice(left, jobs - len(waiting)):
+                waiting[pool.submit(work, item)] = item
+            if not waiting:
+                return
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                yield waiting.pop(future), future.result()
+    finally:
+        if waiting:      # ^C, SIGTERM, or a caller that has seen enough: what is under way is stopped, not waited for
+            stop_all()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def backend_module(backend: str) -> Any:
+    return importlib.import_module(f"model_backends.{CALLING[backend]}")
+
+
+# ---------------------------------------------------------------- models that are called
+
+def _from_model(question: Question, text: str, key: str, module: Any) -> Answer | Deferred:
+    trouble, reply = "", Reply()
+    for _attempt in (1, 2):
+        again = f"\n\nYour last answer could not be used: {trouble}. Answer with the JSON object alone." if trouble else ""
+        asked = sha(f"{key}{again}{module.NAME}{module.model(question.size)}")
+        kept = kept_answer(asked)
+        reply = kept or _paid(question, text, again, module)
+        if isinstance(reply, Deferred):
+            return reply
+        if not kept:
+            keep_answer(asked, reply)
+        value, trouble = validated(question, reply)
+        if not trouble:
+            return Answer(value, module.NAME, module.model(question.size))
+    if value is not None and (mended := question.mend(value)) is not None:
+        return Answer(mended, module.NAME, module.model(question.size))
+    set_aside(question, key, reply, trouble)
+    raise ModelError(f"{question.subject}: {trouble}; set aside under {FAILED}/")
+
+
+def _paid(question: Question, text: str, again: str, module: Any) -> Reply | Deferred:
+    """One call, within the budget and entered in the ledger. ModelError for a failure of this call alone."""
+    if reason := module.unready():
+        return Deferred(budget.spending.stop(reason))
+    prompt = marked(text) + again
+    model = module.model(question.size)
+    tokens = budget.tokens_of(prompt) + budget.tokens_of(question.system)
+    expected = expected_cost(module.NAME, model, tokens)
+    if reason := budget.spending.reserve(expected):
+        return Deferred(reason)
+    begun, real = time.monotonic(), budget.Cost(1)
+    try:
+        reply = module.call(question, prompt)
+        real = budget.Cost(1, reply.input_tokens + reply.output_tokens, reply.usd)
+        _enter(question, module.NAME, model, reply, time.monotonic() - begun)
+    except TooLong as error:
+        real = budget.Cost(1)
+        _enter(question, module.NAME, model, Reply(outcome="too long"), time.monotonic() - begun)
+        raise TooLong(f"{question.subject}: {error}", error.tokens, error.most) from error
+    finally:
+        budget.spending.settle(expected, real)
+    if reply.stop:
+        return Deferred(budget.spending.stop(reply.failed))
+    if reply.failed:
+        raise ModelError(f"{question.subject}: {reply.failed}")
+    return reply
+
+
+def expected_cost(backend: str, model: str, tokens: int) -> budget.Cost:
+    """What a call with a prompt of so many tokens is expected to cost; only claude's are paid for."""
+    usd = budget.price(model, tokens, ANSWER_TOKENS) if backend == "claude" else 0.0
+    return budget.Cost(1, tokens + ANSWER_TOKENS, usd)
 
 
 def fence(material: str) -> str:
@@ -140,94 +202,64 @@ def marked(material: str) -> str:
     return f"{QUESTION_MARK}\n{fence(material)}"
 
 
-def new_session_id() -> str:
-    """The id of a call, known before it is made: it stands in the ledger even where no answer ever names it."""
-    digits = secrets.token_hex(11)
-    return f"{SESSION_PREFIX}{digits[:2]}-8{digits[2:5]}-{'89ab'[int(digits[5], 16) % 4]}{digits[6:9]}-{digits[9:21]}"
+def _enter(question: Question, backend: str, model: str, reply: Reply, seconds: float) -> None:
+    """One ledger line a call, the moment it is paid for."""
+    budget.enter({
+        "time": now(), "script": question.kind, "subject": redact(question.subject)[0], "backend": backend, "model": model,
+        "input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens, "usd": reply.usd,
+        "seconds": round(seconds, 2), "outcome": reply.outcome, "session": reply.session})
 
 
-def _ask_claude(question: Question) -> Answer | Deferred:
-    text, _ = redact(question.render(question.material))
-    prompt = marked(text)
-    trouble = ""
-    for _attempt in (1, 2):
-        again = f"\n\nYour last answer could not be used: {trouble}. Answer with the JSON object alone." if trouble else ""
-        reply = _call_claude(question, prompt + again)
-        if isinstance(reply, Deferred):
-            return reply
-        value, trouble = _validated(question, reply)
-        if not trouble:
-            return Answer(value, "claude", model_name(question.size))
-    _set_aside(question, reply, trouble)
-    raise ModelError(f"{question.subject}: {trouble}; set aside under context/questions/failed/")
+# ---------------------------------------------------------------- answers that were paid for
+
+def answers_dir() -> Path:
+    return cache_dir() / f"answers-{wiki_key()}"
 
 
-def model_name(size: str) -> str:
-    return str((config().get("models") or {}).get(size) or CLAUDE_MODELS[size])
-
-
-def claude_command(question: Question, session: str) -> list[str]:
-    """The lean call: no tools, no settings, no session file, no commands, a system prompt of our own."""
-    return ["claude", "-p", "--model", model_name(question.size), "--output-format", "json", "--no-session-persistence",
-            "--session-id", session, "--tools", "", "--system-prompt", question.system, "--setting-sources", "",
-            "--strict-mcp-config", "--disable-slash-commands", "--json-schema", json.dumps(question.schema, separators=(",", ":"))]
-
-
-def claude_environment(session: str) -> dict[str, str]:
-    """What is passed on to the CLI: an allow-list. A leaked CLAUDECODE made a user's own sessions vanish.
-
-    Our mark is a variable of our own. CLAUDE_CODE_ENTRYPOINT would stand in a session's records by itself, but the CLI also
-    sends it on in the line that says how a request is accounted for: no place to write something of ours."""
-    kept = {k: v for k, v in os.environ.items()
-            if k in ENVIRONMENT_PASSED or k.startswith(ENVIRONMENT_PREFIXES) or k.upper().endswith("_PROXY")}
-    return kept | {"MAX_THINKING_TOKENS": "0", "CLAUDE_CODE_MAX_RETRIES": "2", "DISABLE_AUTOUPDATER": "1",
-                   "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", QUESTION_VARIABLE: session}
-
-
-def _call_claude(question: Question, prompt: str) -> dict[str, Any] | Deferred:
-    """One call: the CLI's JSON object, or why nothing more is asked. ModelError for a failure of this call alone."""
-    if not installed("claude"):
-        return _stop("the claude CLI is not on PATH")
-    folder = cache_dir() / QUESTION_FOLDER
-    folder.mkdir(exist_ok=True)
-    session = new_session_id()
-    begun = time.monotonic()
-    spending.calls += 1
+def kept_answer(key: str) -> Reply | None:
+    """What was paid for before, for the very same question; one that cannot be read is set aside and said."""
+    path = answers_dir() / f"{key[:40]}.json"
     try:
-        done = run_tool(claude_command(question, session), input=prompt, timeout=CLAUDE_TIMEOUT_SECONDS, check=False,
-                        env=claude_environment(session), cwd=folder)
-        reply = json.loads(done.stdout)
-        if not isinstance(reply, dict):
-            raise ValueError("not an object")
-    except ToolError as error:
-        _enter(question, session, {}, time.monotonic() - begun, "timeout")
-        raise ModelError(f"{question.subject}: {error}") from error
-    except ValueError as error:
-        _enter(question, session, {}, time.monotonic() - begun, "unreadable")
-        raise ModelError(f"{question.subject}: claude: exit {done.rc}: {one_line(done.stderr or done.stdout, 200)}") from error
-    spending.usd += float(reply.get("total_cost_usd") or 0)
-    said, status = str(reply.get("result") or ""), reply.get("api_error_status")
-    failed = bool(reply.get("is_error")) or done.rc != 0
-    _enter(question, session, reply, time.monotonic() - begun, f"error {status or ''}".strip() if failed else "answered")
-    if failed and (status == 429 or "not logged in" in said.lower()):
-        return _stop(f"claude: {one_line(said, 120)}")
-    if failed:
-        raise ModelError(f"{question.subject}: claude: {one_line(said, 200) or f'exit {done.rc}'}")
-    return reply
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return Reply(said["value"], str(said["text"]))
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        aside = path.with_suffix(f".broken-{now().replace(':', '')}")
+        os.replace(path, aside)
+        warn(str(path), f"does not parse; set aside as {aside.name}, the question is paid for once more")
+        return None
 
 
-def _stop(reason: str) -> Deferred:
-    spending.stopped = reason
-    return Deferred(reason)
+def keep_answer(key: str, reply: Reply) -> None:
+    """Keep what came back (without secrets) until it stands in the wiki; what is older than KEPT_DAYS goes."""
+    said, _ = redact(json.dumps({"value": reply.value, "text": reply.text}, ensure_ascii=False))
+    folder = answers_dir()
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    atomic_write(folder / f"{key[:40]}.json", said, durable=True)
 
 
-def _validated(question: Question, reply: dict[str, Any]) -> tuple[Any, str]:
+def forget_old_answers() -> None:
+    """Take away what was kept for longer than KEPT_DAYS."""
+    oldest = time.time() - KEPT_DAYS * 86_400
+    for path in answers_dir().glob("*") if answers_dir().is_dir() else ():
+        if path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------- answers that are taken or not
+
+FAILED = "context/questions/failed"
+
+
+def validated(question: Question, reply: Reply) -> tuple[Any, str]:
     """(value, '') or (None, what is wrong). Secrets that a model repeated are redacted before anything reads them."""
-    value = reply.get("structured_output")
+    value = reply.value
     if value is None:
         try:
-            value = json.loads(_bare_json(str(reply.get("result") or "")))
-        except ValueError:
+            value = json.loads(bare_json(reply.text))
+        except (ValueError, RecursionError):
             return None, "the answer is not JSON"
     text, _ = redact(json.dumps(value, ensure_ascii=False))
     try:
@@ -242,7 +274,7 @@ def _validated(question: Question, reply: dict[str, Any]) -> tuple[Any, str]:
     return value, question.check(value)
 
 
-def _bare_json(text: str) -> str:
+def bare_json(text: str) -> str:
     """The object inside an answer that was wrapped in a code fence; the text itself otherwise."""
     text = text.strip()
     if text.startswith("```") and text.endswith("```"):
@@ -250,24 +282,43 @@ def _bare_json(text: str) -> str:
     return text
 
 
-def _set_aside(question: Question, reply: Any, trouble: str) -> None:
-    text, _ = redact(json.dumps({"kind": question.kind, "subject": question.subject, "trouble": trouble,
-                                 "answer": (reply or {}).get("structured_output") or (reply or {}).get("result")},
-                                ensure_ascii=False, indent=1))
-    name = f"{question.kind}-{slug(question.subject.rsplit('/', 1)[-1])}.json"
-    atomic_write(Wiki().root / "context" / "questions" / "failed" / name, text + "\n")
+def failed_path(question: Question) -> Path:
+    name = f"{question.kind}-{slug(question.subject.rsplit('/', 1)[-1].removesuffix('.md'))}-{sha(question.subject)[:6]}.json"
+    return Wiki().root / FAILED / name
 
 
-def _enter(question: Question, session: str, reply: dict[str, Any], seconds: float, outcome: str) -> None:
-    """One ledger line a call, appended the moment it is paid for."""
-    wiki, usage = Wiki(), reply.get("usage") or {}
-    line = json.dumps({
-        "time": now(), "script": question.kind, "subject": question.subject, "backend": "claude",
-        "model": model_name(question.size), "input_tokens": usage.get("input_tokens") or 0,
-        "output_tokens": usage.get("output_tokens") or 0, "usd": reply.get("total_cost_usd") or 0,
-        "seconds": round(seconds, 2), "outcome": outcome, "session": reply.get("session_id") or session,
-    }, ensure_ascii=False)
-    path = wiki.root / "reports" / "ledger" / f"{wiki.machine}-{now()[:7]}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with locked("ledger"), open(path, "a", encoding="utf-8") as out:
-        out.write(line + "\n")
+def set_aside(question: Question, key: str, reply: Reply, trouble: str) -> None:
+    """Keep what could not be used, with the question's key: the same question is not asked a third time."""
+    text, _ = redact(json.dumps({"kind": question.kind, "subject": question.subject, "key": key, "trouble": trouble,
+                                 "answer": reply.text if reply.value is None else reply.value}, ensure_ascii=False, indent=1))
+    atomic_write(failed_path(question), text + "\n")
+
+
+# ---------------------------------------------------------------- the agent of an interactive session
+
+def _from_agent(question: Question, text: str, key: str) -> Answer | Deferred:
+    """Take up the answer that waits in context/questions/, or write the question there."""
+    from model_backends import agent
+    known, kept = agent.asked(question.kind, question.subject), kept_answer(sha(f"{key}{agent.NAME}"))
+    said = agent.taken(question.kind, question.subject) if known.get("key") == key else None
+    if kept is None and said is None:
+        if known.get("key") != key:
+            agent.put(question, fence(text), key)
+        return Deferred(f"{question.subject}: waits for an agent's answer", all=False)
+    reply = kept or Reply(text=said or "")
+    value, trouble = validated(question, reply)
+    if trouble and kept is None and int(known.get("attempt") or 1) == 1:
+        agent.put(question, fence(text), key, 2, trouble)
+        _enter(question, agent.NAME, "", replace(reply, outcome="unusable"), 0.0)
+        return Deferred(f"{question.subject}: the agent's answer could not be used ({trouble}); it is asked again", all=False)
+    value = value if not trouble else question.mend(value) if value is not None else None
+    if kept is None:
+        if value is not None:
+            keep_answer(sha(f"{key}{agent.NAME}"), reply)
+        else:
+            set_aside(question, key, reply, trouble)
+        _enter(question, agent.NAME, "", replace(reply, outcome="answered" if value is not None else "unusable"), 0.0)
+        agent.done(question.kind, question.subject)
+    if value is None:
+        raise ModelError(f"{question.subject}: {trouble}; set aside under {FAILED}/")
+    return Answer(value, agent.NAME)

@@ -38,6 +38,7 @@ def run_tool(argv: Sequence[str], *, input: str | None = None, timeout: float = 
         raise ToolError(f"{name}: not found on PATH; install it or leave out what needs it") from error
     except OSError as error:
         raise ToolError(f"{name}: {error.strerror}; check {argv[0]}") from error
+    _running.add(process)
     try:
         out, err = process.communicate(input.encode("utf-8", "replace") if input is not None else None, timeout)
     except BaseException as error:
@@ -50,12 +51,24 @@ def run_tool(argv: Sequence[str], *, input: str | None = None, timeout: float = 
         if isinstance(error, subprocess.TimeoutExpired):
             raise ToolError(f"{name}: no answer within {timeout:g} s; it was stopped") from error
         raise
+    finally:
+        _running.discard(process)
     stdout, stderr = out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
     if check and process.returncode:
         said = one_line(stderr or stdout, 300) or "it said nothing"
         raise ToolError(f"{name} {argv[-1] if len(argv) > 1 else ''}: exit {process.returncode}: {said}",
                         process.returncode, stderr)
     return Completed(process.returncode, stdout, stderr)
+
+
+_running: set[subprocess.Popen] = set()
+
+
+def stop_all() -> None:
+    """Stop what other threads of this program have started and wait for: they see it end."""
+    for process in list(_running):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def git_env(root: Path | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ import pytest
 import session_marks as marks
 import sessions
 import wiki_model
+from model_backends import claude
 from conftest import SCRIPTS
 from loopback_api import LoopbackApi, claude_env, structured
 
@@ -71,7 +72,7 @@ def a_again(chat: sessions.Claude) -> sessions.Claude:
 
 def with_id(home):
     ours = a_chat(home)
-    ours.session = wiki_model.new_session_id()
+    ours.session = claude.new_session_id()
     return a_again(ours)
 
 
@@ -168,7 +169,7 @@ def test_a_cache_behind_a_link_is_known_by_where_it_leads(tmp_path):
 
 def test_ids_are_uuids_of_ours_and_no_random_one_is():
     import uuid
-    made = {wiki_model.new_session_id() for _ in range(200)}
+    made = {claude.new_session_id() for _ in range(200)}
     assert len(made) == 200 and all(marks.is_our_id(i) and uuid.UUID(i).version == 8 for i in made)
     assert not any(marks.is_our_id(str(uuid.uuid4())) for _ in range(200))
 
@@ -212,7 +213,7 @@ def test_a_session_of_ours_that_was_mined_all_the_same_is_seen(home, mined, run_
 def test_inside_a_call_of_ours_nothing_is_mined(program, home, run_script):
     """M9: no recursion, and a word on why."""
     a_chat(home).write()
-    done = run_script(program, env={"MEMEX_QUESTION": wiki_model.new_session_id()})
+    done = run_script(program, env={"MEMEX_QUESTION": claude.new_session_id()})
     assert done.stdout == "" and "inside a model call" in done.stderr and len(done.stderr.splitlines()) == 1
     assert not home.wiki.exists()
 
@@ -260,7 +261,7 @@ def test_real_session_files_of_our_calls_are_refused_for_each_mark_alone_and_a_s
         marked = asked(home, claude_cli, api, prompt=wiki_model.marked("The conversation"))
         asked(home, claude_cli, api, prompt="Go on", fork=marked.stem)
         asked(home, claude_cli, api, cwd=str(home.cache / "memex" / wl.QUESTION_FOLDER))
-        asked(home, claude_cli, api, session=wiki_model.new_session_id())
+        asked(home, claude_cli, api, session=claude.new_session_id())
         ledger(home, ledgered.stem)
     assert list(mined()) == [stranger.stem]
 

@@ -27,11 +27,14 @@ SUMMARY_SENTENCES = 4         # after the one that says what was asked
 
 @dataclass(frozen=True)
 class Summary:
-    """What any backend hands back: prose, bullets that cite short message ids, rooms (most telling first), who wrote it."""
+    """What any backend hands back: prose, bullets that cite short message ids, rooms (most telling first), who wrote it; a
+    model also a title and the live pages it is about."""
     text: str
     bullets: tuple[wl.Bullet, ...] = ()
     topics: tuple[str, ...] = ()
     by: str = "extractive"
+    title: str = ""
+    related: tuple[str, ...] = ()
 
     @property
     def halls(self) -> list[str]:
