@@ -10,7 +10,8 @@ written anew when a model is there. Only --claude, --backend or wiki.yaml asks a
   summarize-conversations.py                     what is new or has grown
   summarize-conversations.py --claude --estimate what the backlog would cost, without asking
   summarize-conversations.py --claude --since 2026-04-01 --max-usd 2 --jobs 4
-  summarize-conversations.py --backend agent     questions for the agent of an interactive session, in context/questions/
+  summarize-conversations.py --backend agent     questions for the agent of an interactive session, in context/questions/;
+                                                 until they are answered, the session's own sentences stand there
 """
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ import wiki_lib as wl  # first: it steps into the environment
 
 import argparse
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +34,7 @@ CLAUDE_LONG_THRESHOLD = 200   # messages; beyond it the larger model reads the c
 MINE_PROMPT_FILE = "summarize.md"   # in scripts/prompts/: what a model is asked
 BACKEND = None                # claude | llama-server | agent | extractive; None: llama-server where one answers, else extractive
 IDLE_MINUTES = 30             # a session that was spoken in since then may still grow
+QUESTION_KINDS = ("summarise", "join")   # of the questions this script asks
 OTHERS_AFTER_DAYS = 3         # the machine that mined a conversation summarises it; others step in after this long
 
 
@@ -77,12 +80,13 @@ def is_extractive(conversation: wl.Conversation) -> bool:
     return conversation.meta.get("summarized_by") == "extractive"
 
 
-def in_order(due: Iterable[Due], by_model: bool) -> list[Due]:
-    """By path; where a model is asked, what it may not come to in this run is what is old, and what has a summary already."""
+def in_order(due: Iterable[Due], by_model: bool, waiting: Container[str] = ()) -> list[Due]:
+    """By path; where a model is asked, what it may not come to in this run is what is old, and what has a summary already.
+    `waiting`: what an agent was asked about before; its answers are taken up first."""
     ordered = sorted(due, key=lambda d: d.path)
     if by_model:
         ordered.sort(key=lambda d: d.date, reverse=True)
-        ordered.sort(key=lambda d: d.why == "upgrade")
+        ordered.sort(key=lambda d: (d.path not in waiting, d.why == "upgrade"))
     return ordered
 
 
@@ -195,11 +199,13 @@ class Asking:
         from summaries.topics import Rooms
         rooms = Rooms.of(self.heads)
         names = [rooms.named[k] for k in sorted(rooms.counts, key=lambda k: (-rooms.counts[k], k))]
-        self.known = asking.Known(names, {p.path: p.title for p in self.wiki.pages("wiki")})
+        about = {h.session_id: f"{h.title}. {h.summary}".strip() for h in self.heads if h.session_id}
+        self.known = asking.Known(names, {p.path: p.title for p in self.wiki.pages("wiki")}, about)
         self.prompts = asking.Prompts.read(wl.SCRIPTS / "prompts", Path(self.prompt).name)
 
     def told(self, item: Due) -> Summary | wl.Deferred | wl.ModelError:
         """What came of asking about one conversation; once nothing more can be asked, nothing more is tried."""
+        from model_backends import agent
         from summaries import asking
         if self.stopped:
             return self.stopped
@@ -208,7 +214,7 @@ class Asking:
             answer = asking.told(conversation, transcript, self.known, self.backend, self.prompts, self.long_threshold)
         except wl.ModelError as error:
             return error
-        if isinstance(answer, wl.Deferred) and answer.all:
+        if isinstance(answer, wl.Deferred) and (answer.all or answer.reason == agent.FULL):
             self.stopped = answer
         return answer
 
@@ -224,7 +230,7 @@ def ask(asking: Asking, due: list[Due], jobs: int) -> list[str]:
         if isinstance(told, wl.ModelError):
             wl.warn(item.path, str(told).removeprefix(f"{item.path}: "))
         elif isinstance(told, wl.Deferred):
-            deferred[told.reason if told.all else told.reason.rpartition(f"{item.path}: ")[2]] += 1
+            deferred[_reason(told, item)] += 1
         else:
             written += write(asking.wiki, {item.path: told}, [item], asking.heads)
     for reason, count in deferred.items():
@@ -232,14 +238,60 @@ def ask(asking: Asking, due: list[Due], jobs: int) -> list[str]:
     return written
 
 
-def estimate(asking: Asking, due: list[Due]) -> str:
+def _reason(deferred: wl.Deferred, item: Due) -> str:
+    """Why something was deferred, without the name of what it was, so that the same reasons count together."""
+    return re.sub(rf"^{re.escape(item.path)}(?:#\d+)?: ", "", deferred.reason)
+
+
+def by_agent(asking: Asking, due: list[Due]) -> list[str]:
+    """Take up what an agent has answered and put down what it is to be asked. Until an answer is there, a new conversation
+    has the session's own sentences."""
+    written = ask(asking, due, 1)
+    left = [d for d in due if d.why in ("new", "grown") and d.path not in written]
+    return written + (extract(asking.wiki, left, asking.wiki.conversations()) if left else [])
+
+
+def questions(wiki: wl.Wiki, answered: bool = False) -> dict[Path, str]:
+    """{file of a question that waits for an agent: the conversation it is about}; with `answered` those that have an answer."""
+    from model_backends import agent
+    heads = {path: agent.head(path) for path in (agent.answered if answered else agent.waiting)(wiki.root)}
+    return {path: str(h.get("subject")).partition("#")[0] for path, h in heads.items() if h.get("kind") in QUESTION_KINDS}
+
+
+def withdraw(wiki: wl.Wiki, asked: Container[str]) -> None:
+    """Take away the questions that nobody asks any more: the conversation is gone, was summarised by a model meanwhile, or
+    was asked about in another way. `asked`: conversations that this run put to the agent."""
+    from model_backends import agent
+    for path, about in questions(wiki).items():
+        if path.stem in agent.asked_now:
+            continue
+        if about in asked or about not in wiki.files("conversations") or not _may_be_asked(wiki, about):
+            agent.withdraw(path)
+            wl.say(f"withdrew the question about {about}: nothing is to be asked there any more")
+
+
+def _may_be_asked(wiki: wl.Wiki, path: str) -> bool:
+    try:
+        conversation, transcript = whole(wiki, path)
+    except wl.PageError:      # the run says so where it reads it
+        return True
+    return bool(why_due(conversation, wl.transcript_digest(transcript), force=False, by_model=True))
+
+
+def estimate(asking: Asking, due: list[Due]) -> dict[str, float | str]:
     """What asking about all that is due would cost, and how long it may take."""
     from summaries.asking import expected
     from wiki_budget import seconds_a_call
     cost = expected((whole(asking.wiki, d.path) for d in due), asking.known, asking.backend, asking.prompts, asking.long_threshold)
-    minutes = cost.calls * seconds_a_call(asking.backend) / 60
-    return (f"{len(due)} conversations: {cost.calls} calls, about {cost.tokens:,} tokens, {cost.usd:.2f} USD, "
-            f"{minutes:.0f} minutes one after the other ({asking.backend})")
+    return {"backend": asking.backend, "conversations": len(due), "calls": cost.calls, "tokens": cost.tokens,
+            "usd": round(cost.usd, 4), "seconds": round(cost.calls * seconds_a_call(asking.backend))}
+
+
+def estimated(cost: dict[str, float | str], jobs: int) -> str:
+    """An estimate for a person."""
+    minutes = float(cost["seconds"]) / 60 / jobs
+    return (f"{cost['conversations']} conversation{'s' * (cost['conversations'] != 1)}: {cost['calls']} calls, about "
+            f"{cost['tokens']:,} tokens, {cost['usd']:.2f} USD, {minutes:.0f} minutes with {jobs} at a time ({cost['backend']})")
 
 
 def write(wiki: wl.Wiki, done: dict[str, Summary], due: list[Due], heads: list[wl.Conversation], quiet: bool = False) -> list[str]:
@@ -257,6 +309,7 @@ def write(wiki: wl.Wiki, done: dict[str, Summary], due: list[Due], heads: list[w
             related = list(dict.fromkeys([*summary.related, *relations.of(path)]))
             text = summarised(conversation, summary, wl.transcript_digest(transcript), related)
             told = f"{why[path]}, {len(summary.bullets)} bullets" + (f", {', '.join(summary.topics[:4])}" if summary.topics else "")
+            told += f"; {summary.dropped} without evidence left out" if summary.dropped else ""
             yield wl.Write(path=path, text=text, why=told, expect=conversation.read_hash)
 
     return [wl.target_of(edit) for edit in wiki.apply(edits(), quiet=quiet)]
@@ -278,11 +331,14 @@ def options() -> argparse.Namespace:
     parser.add_argument("--backend", choices=("claude", "llama-server", "agent", "extractive"), help="who summarises")
     parser.add_argument("--claude", action="store_true", help="the same as --backend claude")
     parser.add_argument("--dry-run", action="store_true", help="list what would be summarised and why; write nothing, ask nothing")
+    parser.add_argument("--json", action="store_true", help="print --estimate as a JSON object")
     wiki_budget.options(parser)
     args = parser.parse_args()
     wiki_budget.apply_options(args)
     if args.since and wl.as_date(args.since) is None:
         parser.error(f"--since: {args.since} is not a day; write it as 2026-04-12")
+    if args.limit is not None and args.limit < 0:
+        parser.error(f"--limit: {args.limit} is no number of conversations")
     return args
 
 
@@ -291,32 +347,46 @@ def main() -> int | None:
     seams = wl.seams("summarize-conversations", {
         "CLAUDE_LONG_THRESHOLD": CLAUDE_LONG_THRESHOLD, "MINE_PROMPT_FILE": MINE_PROMPT_FILE, "BACKEND": BACKEND})
     backend = chosen_backend(args, seams)
-    by_model = backend != "extractive"
     wl.dry_run(args.dry_run or args.estimate)
     wiki = wl.Wiki()
     with wl.run_lock():
         heads = wiki.conversations()
         mine = [h for h in heads if args.project in (None, h.wing) and h.date >= (args.since or "")]
         seen = Seen(wiki)
-        due = in_order(find_due(wiki, mine, seen, args.force, by_model), by_model)[: args.limit]
-        if args.dry_run:
-            for item in due:
-                wl.say(f"would summarise {item.path}: {item.why}, by {backend}")
-        if args.dry_run and not args.estimate:
-            return None
-        asking = Asking(wiki, backend, heads, int(seams["CLAUDE_LONG_THRESHOLD"]), str(seams["MINE_PROMPT_FILE"])
-                        ) if by_model and due or args.estimate else None
+
+        def due_by(backend: str, heads: list[wl.Conversation]) -> list[Due]:
+            by_model = backend != "extractive"
+            asked = set(questions(wiki).values()) if backend == "agent" else set()
+            return in_order(find_due(wiki, heads, seen, args.force, by_model), by_model, asked)[: args.limit]
+
+        def asked_of(backend: str) -> Asking:
+            return Asking(wiki, backend, heads, int(seams["CLAUDE_LONG_THRESHOLD"]), str(seams["MINE_PROMPT_FILE"]))
+
         if args.estimate:
-            print(estimate(asking, due))
+            cost = estimate(asked_of(backend), due_by(backend, mine))
+            print(json.dumps(cost) if args.json else estimated(cost, args.jobs))
             return None
-        written = ask(asking, due, args.jobs) if asking else extract(wiki, due, heads) if due else []
+        if args.dry_run:
+            for item in due_by(backend, mine):
+                wl.say(f"would summarise {item.path}: {item.why}, by {backend}")
+            return None
+        written = []
+        if backend != "agent" and (answered := set(questions(wiki, answered=True).values())):
+            written = by_agent(asked_of("agent"), due_by("agent", [h for h in mine if h.path in answered]))
+            heads, mine = ([h for h in wiki.conversations() if h.path in {k.path for k in known}] for known in (heads, mine))
+        due = due_by(backend, mine)
+        if due and backend == "agent":
+            asking = asked_of(backend)
+            written += by_agent(asking, due)
+        elif due:
+            written += extract(wiki, due, heads) if backend == "extractive" else ask(asked_of(backend), due, args.jobs)
         for path in written:
             seen.remember(path)
         narrowed = bool(args.project or args.since)
         seen.now |= {p: s for p, s in seen.known.items() if p not in seen.now and narrowed}
         seen.save()
-        if asking:
-            wl.forget_old_answers()
+        withdraw(wiki, {d.path for d in due} if backend == "agent" and not asking.stopped else set())
+        wl.forget_old_answers()
     return None
 
 

@@ -299,26 +299,38 @@ def set_aside(question: Question, key: str, reply: Reply, trouble: str) -> None:
 def _from_agent(question: Question, text: str, key: str) -> Answer | Deferred:
     """Take up the answer that waits in context/questions/, or write the question there."""
     from model_backends import agent
-    known, kept = agent.asked(question.kind, question.subject), kept_answer(sha(f"{key}{agent.NAME}"))
-    said = agent.taken(question.kind, question.subject) if known.get("key") == key else None
-    if kept is None and said is None:
-        if known.get("key") != key:
-            agent.put(question, fence(text), key)
+    about, mine = (question.kind, question.subject), sha(f"{key}{agent.NAME}")
+    known, kept = agent.asked(*about), kept_answer(mine)
+    if kept and (value := _usable(question, kept)[0]) is not None:
+        agent.done(*about)
+        return Answer(value, agent.NAME)
+    if known.get("key") != key:
+        if not known and agent.is_full():
+            return Deferred(agent.FULL, all=False)
+        agent.put(question, fence(text), key)
+    said = agent.taken(*about)
+    if said is None:
         return Deferred(f"{question.subject}: waits for an agent's answer", all=False)
-    reply = kept or Reply(text=said or "")
-    value, trouble = validated(question, reply)
-    if trouble and kept is None and int(known.get("attempt") or 1) == 1:
-        agent.put(question, fence(text), key, 2, trouble)
-        _enter(question, agent.NAME, "", replace(reply, outcome="unusable"), 0.0)
+    reply, again = Reply(text=redact(said)[0]), known.get("attempt") != 2
+    value, trouble = _usable(question, reply, mend=not again)
+    if value is not None:
+        keep_answer(mine, reply)
+    elif again:
+        agent.refuse(question, fence(text), key, reply.text, trouble)
+    else:
+        set_aside(question, key, reply, trouble)
+    _enter(question, agent.NAME, "", replace(reply, outcome="answered" if value is not None else "unusable"), 0.0)
+    if value is None and again:
         return Deferred(f"{question.subject}: the agent's answer could not be used ({trouble}); it is asked again", all=False)
-    value = value if not trouble else question.mend(value) if value is not None else None
-    if kept is None:
-        if value is not None:
-            keep_answer(sha(f"{key}{agent.NAME}"), reply)
-        else:
-            set_aside(question, key, reply, trouble)
-        _enter(question, agent.NAME, "", replace(reply, outcome="answered" if value is not None else "unusable"), 0.0)
-        agent.done(question.kind, question.subject)
+    agent.done(*about)
     if value is None:
         raise ModelError(f"{question.subject}: {trouble}; set aside under {FAILED}/")
     return Answer(value, agent.NAME)
+
+
+def _usable(question: Question, reply: Reply, mend: bool = True) -> tuple[Any, str]:
+    """(what can be used of an answer, or None; what is wrong with it)."""
+    value, trouble = validated(question, reply)
+    if trouble:
+        value = question.mend(value) if mend and value is not None else None
+    return value, trouble

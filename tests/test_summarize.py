@@ -457,7 +457,7 @@ def test_what_cannot_be_asked_now_is_said_to_be_deferred(home, summarize):
     path, text = talk(*EXPORT)
     put(home, path, text)
     [line] = summarize("--backend", "llama-server")
-    assert line.startswith("deferred: 1 conversations: ") and (home.wiki / path).read_text() == text
+    assert line.startswith("deferred: 1 conversation: ") and (home.wiki / path).read_text() == text
 
 
 # ---------------------------------------------------------------- relations
@@ -619,7 +619,7 @@ def test_a_model_answers_the_same_contract(home, summarize, fake_bin):
     put(home, path, text)
     cite = wl.parse_conversation(path, text).read().said[2].id
     bullet = {"hall": "fact", "text": "`pg_dump` 14 cannot read a PostgreSQL 16 server.", "cites": ["#" + cite]}
-    fake_bin("claude", answering(summary="The export was empty.", topics=["Postgres", "file"], bullets=[bullet]))
+    fake_bin("claude", answering(title="Export", summary="The export was empty.", topics=["Postgres", "file"], bullets=[bullet]))
     assert len(summarize("--claude")) == 1
     conversation = wl.Wiki().conversation(path)
     assert conversation.summary == "The export was empty." and conversation.topics == ["postgres"]
@@ -634,10 +634,12 @@ def test_what_a_model_says_without_evidence_is_never_written(home, run_script, f
     cite = wl.parse_conversation(path, text).read().said[2].id
     for wrong in (("fact", "`pg_dump` 14 cannot read a server.", "00000000"), ("fact", "`pg_dump` 99 cannot read a server.", cite)):
         bullet = dict(zip(("hall", "text", "cites"), (*wrong[:2], [wrong[2]]), strict=True))
-        fake_bin("claude", answering(summary="x", topics=[], bullets=[bullet]))
+        fake_bin("claude", answering(title="x", summary="x", topics=[], bullets=[bullet]))
         done = run_script("summarize-conversations.py", "--claude", env=LATER, check=False)
         assert done.returncode == 1 and path in done.stderr and done.stdout == ""
         assert (home.wiki / path).read_text() == text
+        [aside] = (home.wiki / "context/questions/failed").iterdir()
+        aside.unlink()
 
 
 @pytest.mark.parametrize("text", [

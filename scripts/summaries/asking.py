@@ -27,6 +27,7 @@ MOST_TOPICS = 8               # rooms a conversation may have
 PIECE_CHARACTERS = 240_000    # of one question; a longer transcript is asked about in pieces
 TOKENS_BESIDE = 4_500         # of a model's context that are not the transcript's: our words, rooms and pages, the answer
 JOINED_TOKENS = 4_000         # about what the joining question holds
+DROPPED = "dropped"           # in an answer that was mended: how many bullets were left out
 UNSUPPORTED_SHARE = 0.5       # of an answer's bullets; with more of them it is not to be trusted at all
 SCHEMA: dict[str, Any] = {
     "type": "object", "additionalProperties": False, "required": ["title", "summary", "bullets", "topics"],
@@ -37,17 +38,20 @@ SCHEMA: dict[str, Any] = {
         "related": {"type": "array", "items": {"type": "string", "maxLength": 300}, "maxItems": 10},
         "bullets": {"type": "array", "maxItems": 60, "items": {
             "type": "object", "additionalProperties": False, "required": ["hall", "text", "cites"],
-            "properties": {"hall": {"enum": list(wl.HALLS)}, "text": {"type": "string", "maxLength": 1000},
-                           "cites": {"type": "array", "items": {"type": "string", "maxLength": 20}, "minItems": 1, "maxItems": 12}}}},
+            "properties": {
+                "hall": {"enum": list(wl.HALLS)}, "text": {"type": "string", "maxLength": 1000},
+                "cites": {"type": "array", "items": {"type": "string", "maxLength": 20}, "minItems": 1, "maxItems": 12}}}},
     },
 }
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the wiki has already: rooms, the most used first, and {path: title} of its live pages."""
+    """What the wiki has already: rooms, the most used first, {path: title} of its live pages, and {session id: what it was
+    about} of its conversations."""
     rooms: Sequence[str] = ()
     pages: Mapping[str, str] = field(default_factory=dict)
+    sessions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,8 @@ def render(piece: Piece) -> str:
     head = [f"Title: {piece.conversation.title}", f"Existing rooms: {', '.join(known.rooms[:ROOMS_SHOWN]) or 'none'}"]
     if known.pages:
         head.append("Existing pages:\n" + "\n".join(f"- {p}: {t}" for p, t in list(known.pages.items())[:PAGES_SHOWN]))
+    if parent := known.sessions.get(str(piece.conversation.meta.get("forked_from") or "")):
+        head.append(f"It began as a copy of another conversation, which is remembered there:\n{parent}")
     if piece.of > 1:
         head.append(f"This is part {piece.number} of {piece.of} of the conversation.")
     if piece.before:
@@ -164,48 +170,77 @@ def render(piece: Piece) -> str:
 
 # ---------------------------------------------------------------- what must hold
 
+# What a bullet must have from the messages it cites, letter by letter: code in backticks, paths, flags, names of code (snake_case,
+# lowerCamel, a.b.c, THREE_HumpNames, call()), numbers with their dots and commas.
+_EXACT = re.compile(
+    r"`([^`]+)`|(?<![\w/.-])((?:[~.]{0,2}/)?[\w.@-]+(?:/[\w.@*-]+)+/?)|(?<![\w-])(--?[a-zA-Z][\w-]*)|(?<![\w.])(\w+_\w+|[a-z]+[A-Z]\w*"
+    r"|(?:[A-Z][a-z]+){3,}|\w+\(\)|[A-Za-z]\w*(?:\.[A-Za-z]\w+)+)|(?<![\w.,])(\d+(?:[.,]\d+)*)(?!\w)")
+_PLAIN_SLASH = re.compile(r"[A-Za-z]+(?:/[A-Za-z]+)")      # 'and/or', 'read/write': words, not a path, if both are said
+TROUBLES_TOLD = 6             # of an answer, so that one repair can mend them all
+
+
 def ids(cites: Sequence[str]) -> list[str]:
     return [c.strip("#[] ,") for c in cites]
 
 
 def trouble(value: dict[str, Any], messages: Mapping[str, wl.Message]) -> str:
     """What is wrong with an answer, so that it can be asked again once; '' when it can be used."""
+    found = []
     for bullet in value["bullets"]:
+        told = repr(wl.one_line(bullet["text"], 80))
         if unknown := [c for c in ids(bullet["cites"]) if c not in messages]:
-            return f"no message has the id {unknown[0]}"
-        if missing := unsupported(bullet["text"], [messages[c] for c in ids(bullet["cites"])]):
-            return f"the messages cited for {wl.one_line(bullet['text'], 80)!r} do not say {missing}"
-    return ""
+            found.append(f"no message has the id {', '.join(unknown)}, cited for {told}")
+        elif missing := unsupported(bullet["text"], [messages[c] for c in ids(bullet["cites"])]):
+            found.append(f"the messages cited for {told} do not say {missing}")
+    more = [f"and {len(found) - TROUBLES_TOLD} more such"] if len(found) > TROUBLES_TOLD else []
+    return "; ".join(found[:TROUBLES_TOLD] + more)
 
 
 def supported(value: dict[str, Any], messages: Mapping[str, wl.Message]) -> dict[str, Any] | None:
-    """An answer without the bullets that what they cite does not support; None when it is not to be trusted: an id that does
-    not exist, or too many such bullets."""
+    """An answer without the bullets that what they cite does not support, and how many those were; None when it is not to be
+    trusted: an id that does not exist, or too many such bullets."""
     bullets = value["bullets"]
     if any(c not in messages for b in bullets for c in ids(b["cites"])):
         return None
     kept = [b for b in bullets if not unsupported(b["text"], [messages[c] for c in ids(b["cites"])])]
-    return None if len(kept) < len(bullets) * UNSUPPORTED_SHARE else {**value, "bullets": kept}
+    dropped = len(bullets) - len(kept)
+    return None if len(kept) < len(bullets) * UNSUPPORTED_SHARE else {**value, "bullets": kept, DROPPED: dropped}
 
 
 def unsupported(text: str, cited: Sequence[wl.Message]) -> str:
     """What a bullet says that the messages it cites do not: '' when half of its content words and every number, path and
     identifier stand in them."""
-    said = " ".join(f"{m.text} {' '.join(m.tools)}" for m in cited).lower()
-    for exact in re.findall(r"`([^`]+)`|(\S*[/_]\w\S*\w)|(?<![\w.])(\d[\d.]*\d|\d)(?![\w.])", text):
-        token = next(filter(None, exact))
-        if token.lower() not in said:
-            return token
+    said = " ".join(" ".join((m.text, *m.tools)) for m in cited).lower()
+    plain = " ".join(said.replace("`", "").split())
+    for match in _EXACT.finditer(text):
+        token = " ".join(next(filter(None, match.groups())).lower().split())
+        if not (_stands(token, plain) or _PLAIN_SLASH.fullmatch(token) and all(w in plain for w in token.split("/"))):
+            return match[0]
     words = wl.content_words(text)
     known = set(wl.content_words(said))
     return "" if sum(w in known for w in words) * 2 >= len(words) else "half of its words"
 
 
+def _stands(token: str, said: str) -> bool:
+    """Does a number, path or name stand in a text, not as a part of a longer one? A call or a path also without what ends it."""
+    bare = token.removesuffix("()").rstrip("/.") or token
+    left, right = (r"(?<![\w])" if bare[0].isalnum() else ""), (r"(?![\w])" if bare[-1].isalnum() else "")
+    if re.fullmatch(r"[\d.,]+", bare):
+        left, right = r"(?<!\d)(?<!\d[.,])", r"(?![.,]?\d)"
+    return re.search(left + re.escape(bare) + right, said) is not None
+
+
 def answered(answer: wl.Answer, messages: Mapping[str, wl.Message], known: Known) -> Summary:
     """A checked answer as a Summary."""
     value = answer.value
-    bullets = tuple(wl.Bullet(b["hall"], " ".join(b["text"].split()), tuple(ids(b["cites"]))) for b in value["bullets"])
+    bullets = tuple(wl.Bullet(b["hall"], plain(b["text"]), tuple(dict.fromkeys(ids(b["cites"]))))
+                    for b in value["bullets"])
     topics = [t for t in dict.fromkeys(wl.topic_name(t) for t in value["topics"]) if t and t not in NEVER]
     related = tuple(p for p in dict.fromkeys(value.get("related") or ()) if p in known.pages)
-    return Summary(" ".join(value["summary"].split()), bullets, tuple(topics[:MOST_TOPICS]), answer.by,
-                   wl.one_line(value["title"], 200), related)
+    return Summary(plain(value["summary"]), bullets, tuple(topics[:MOST_TOPICS]), answer.by,
+                   wl.one_line(plain(value["title"]), 200), related, value.get(DROPPED, 0))
+
+
+def plain(text: str) -> str:
+    """A model's words as one line that is no heading and drives no terminal."""
+    return " ".join(wl.verbatim(" ".join(text.split())).lstrip("# ").split())

@@ -28,13 +28,14 @@ SUMMARY_SENTENCES = 4         # after the one that says what was asked
 @dataclass(frozen=True)
 class Summary:
     """What any backend hands back: prose, bullets that cite short message ids, rooms (most telling first), who wrote it; a
-    model also a title and the live pages it is about."""
+    model also a title, the live pages it is about, and how many of its bullets were left out for want of evidence."""
     text: str
     bullets: tuple[wl.Bullet, ...] = ()
     topics: tuple[str, ...] = ()
     by: str = "extractive"
     title: str = ""
     related: tuple[str, ...] = ()
+    dropped: int = 0
 
     @property
     def halls(self) -> list[str]:
