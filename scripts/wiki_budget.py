@@ -7,11 +7,14 @@ the budget together.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+import math
 import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,9 @@ CHARACTERS_A_TOKEN = 3.6         # of English and code with today's tokenizers; 
 PRICES = (("haiku", 1.0, 5.0), ("opus", 5.0, 25.0), ("sonnet", 3.0, 15.0))
 UNKNOWN_PRICE = (3.0, 15.0)
 SECONDS_A_CALL = 15.0                 # until the ledger knows better
-RUN_STARTED = "MEMEX_RUN_STARTED"     # set by an orchestrator: its children share one run's budget
+RUN_STARTED = "MEMEX_RUN_STARTED"     # set with the run lock: all phases of a night are one run, with one budget
+LOCK_WAIT_SECONDS = 60                # for the ledger: what was paid for is entered
+ROUNDING = 1e-9                       # of USD: three times 0.1 is 0.3
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,10 @@ class Cost:
 
     def __sub__(self, other: Cost) -> Cost:
         return Cost(self.calls - other.calls, self.tokens - other.tokens, self.usd - other.usd)
+
+    def dearer(self, factor: float) -> Cost:
+        """The same calls, so many times as dear."""
+        return Cost(self.calls, math.ceil(self.tokens * factor), self.usd * factor)
 
 
 def tokens_of(text: str) -> int:
@@ -56,101 +65,187 @@ def price(model: str, tokens_in: int, tokens_out: int) -> float:
 
 # ---------------------------------------------------------------- the ledger
 
+def parsed(line: str) -> dict[str, Any] | None:
+    """A ledger line as a record; of one that was cut short (power, a full disk) the fields that are whole. None: no record."""
+    end = len(line)
+    while end > 0:
+        try:
+            record = json.loads(line if end == len(line) else line[:end] + "}")
+        except (ValueError, RecursionError):
+            end = line.rfind(', "', 0, end)
+            continue
+        return record if isinstance(record, dict) else None
+    return None
+
+
 def ledger_lines(root: Path, pattern: str) -> Iterator[dict[str, Any]]:
     """The records of the ledgers whose names match, oldest first; a line that does not parse is warned about."""
     for path in sorted((root / "reports" / "ledger").glob(pattern)):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                record = json.loads(line) if line.strip() else {}
-            except ValueError:
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+            record = parsed(line) if line.strip() else {}
+            if record is None:
                 warn(f"reports/ledger/{path.name}", "a line does not parse; it counts as nothing")
-                continue
-            if isinstance(record, dict) and record:
+            elif record:
                 yield record
 
 
 def cost_of(record: Mapping[str, Any]) -> Cost:
-    """What a ledger line says a call cost; what is no number counts as nothing."""
+    """What a ledger line says a call cost; what is no number counts as nothing, and so does what a person's agent answered. Of
+    a call that was not heard of again it is what it was expected to cost at most."""
     def number(key: str) -> float:
         value = record.get(key)
-        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
-    return Cost(1, int(number("input_tokens") + number("output_tokens")), float(number("usd")))
+        known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+        return value if known else 0      # type: ignore[return-value]
+    if record.get("backend") == "agent":
+        return Cost()
+    return Cost(1, int(number("input_tokens") + number("output_tokens") or number("tokens_at_most")),
+                float(number("usd") or number("usd_at_most")))
 
 
-def enter(record: Mapping[str, Any]) -> None:
-    """Append one line to this machine's ledger, on the disk before anything else happens."""
+def enter(record: Mapping[str, Any], once: bool = False) -> None:
+    """Append one line to this machine's ledger, on the disk before anything else happens; with `once` unless it stands there."""
     wiki = Wiki()
-    path = wiki.root / "reports" / "ledger" / f"{wiki.machine}-{now()[:7]}.jsonl"
+    path = wiki.root / "reports" / "ledger" / f"{wiki.machine}-{str(record.get('time') or now())[:7]}.jsonl"
+    line = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with locked("ledger"), open(path, "ab+") as out:
-        if out.tell() and (out.seek(-1, os.SEEK_END), out.read(1))[1] != b"\n":      # a line that was cut short by a kill
-            out.write(b"\n")
-        out.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+    with _entering, locked("ledger", LOCK_WAIT_SECONDS), open(path, "ab+") as out:
+        out.seek(0)
+        known = out.read() if once else b""
+        if once and line in known.split(b"\n"):
+            return
+        _end_the_last_line(out)
+        out.write(line + b"\n")
         out.flush()
         os.fsync(out.fileno())
+
+
+_entering = threading.Lock()
+
+
+def _end_the_last_line(out: Any) -> None:
+    """What a kill or a full disk cut short becomes a line that parses: nobody else writes this file."""
+    size = out.seek(0, os.SEEK_END)
+    if not size or (out.seek(-1, os.SEEK_END), out.read(1))[1] == b"\n":
+        return
+    out.seek(max(0, size - 100_000))
+    half = out.read().rpartition(b"\n")[2]
+    record = parsed(half.decode("utf-8", "replace"))
+    out.truncate(size - len(half))
+    if record:
+        out.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+
+
+@functools.cache
+def run_name() -> str:
+    """What stands for this run in the ledger: the moment at which it, or the run that it is a part of, began."""
+    return os.environ.get(RUN_STARTED) or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def seconds_a_call(backend: str) -> float:
     """How long a call took in the median, by the ledgers; SECONDS_A_CALL where they do not say."""
     import statistics
     known = [float(s) for r in ledger_lines(Wiki().root, "*.jsonl") if r.get("backend") == backend
-             and r.get("outcome") == "answered" and isinstance(s := r.get("seconds"), (int, float)) and s]
+             and r.get("outcome") == "answered" and isinstance(s := r.get("seconds"), (int, float)) and s > 0]
     return statistics.median(known[-200:]) if known else SECONDS_A_CALL
 
 
 # ---------------------------------------------------------------- the budget
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why a call may not be made. `all`: nor may any other of this run."""
+    reason: str
+    all: bool
+
+
+@dataclass(frozen=True)
+class Held:
+    """What was set aside for a call: `cost`, which is `expected` times as dear as calls turned out to be."""
+    expected: Cost
+    cost: Cost
+
+
 @dataclass
 class Spending:
     """What this run has spent and set aside for calls under way, what was spent before on this day, and why no more is
-    asked ('' while it may)."""
+    asked ('' while it may). Safe to be used by several threads."""
     limits: dict[str, float] = field(default_factory=dict)
     spent: Cost = Cost()
     under_way: Cost = Cost()
     stopped: str = ""
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    _before: tuple[Cost, Cost] | None = None
+    factor: float = 1.0               # how much dearer than expected the dearest call of this run was
+    turn: threading.Condition = field(default_factory=threading.Condition)
+    _run: Cost | None = None          # by the ledger: of this run, before this process
+    _day: tuple[str, Cost] = ("", Cost())      # a day, and what the ledgers knew of it less what this process had spent by then
 
-    def before(self) -> tuple[Cost, Cost]:
-        """What the ledgers say was spent (by this run before this process, today by anyone before it)."""
-        if self._before is None:
-            root, day, since = Wiki().root, now()[:10], os.environ.get(RUN_STARTED, "")
-            machine = Wiki().machine if root.is_dir() else ""
-            today = [r for r in ledger_lines(root, f"*-{day[:7]}.jsonl") if str(r.get("time", "")).startswith(day)]
-            mine = [r for r in ledger_lines(root, f"{machine}-*.jsonl") if since and str(r.get("time", "")) >= since]
-            self._before = (sum(map(cost_of, mine), Cost()), sum(map(cost_of, today), Cost()))
-        return self._before
+    def allowed(self) -> dict[str, float]:
+        """{calls, usd, tokens, calls_day ...: most}, of those that are limited."""
+        limits = {**BUDGET, **(config().get("budget") or {}), **self.limits}
+        return {k: float(v) for k, v in limits.items() if v is not None}
 
-    def reserve(self, expected: Cost) -> str:
-        """Set aside what a call may cost; '' when it may be made, else why not."""
-        with self.lock:
-            if self.stopped:
-                return self.stopped
-            limits = {**BUDGET, **(config().get("budget") or {}), **self.limits}
-            run, day = self.before()
-            now_and_here = self.spent + self.under_way
-            for scope, gone, suffix in (("run", run + now_and_here, ""), ("day", day + now_and_here, "_day")):
-                for unit, name in UNITS.items():
-                    limit = limits.get(unit + suffix)
-                    if limit is not None and getattr(gone + expected, unit) > float(limit):
-                        return f"the {scope}'s budget of {limit:g} {name} is spent"
-            self.under_way = self.under_way + expected
-            return ""
+    def gone(self) -> tuple[Cost, Cost]:
+        """What this run, and what anybody today, has spent as far as the ledgers and this process know."""
+        root, today = Wiki().root, now()[:10]
+        if self._run is None:
+            machine = Wiki().machine if root.is_dir() else "none"
+            files = sorted({run_name()[:7], today[:7]}) if os.environ.get(RUN_STARTED) else []
+            lines = (r for month in files for r in ledger_lines(root, f"{machine}-{month}.jsonl"))
+            self._run = sum((cost_of(r) for r in lines if r.get("run") == run_name()), Cost())
+        if self._day[0] != today:      # read anew after midnight
+            lines = (r for r in ledger_lines(root, f"*-{today[:7]}.jsonl") if str(r.get("time", "")).startswith(today))
+            self._day = today, sum(map(cost_of, lines), Cost()) - self.spent
+        return self._run + self.spent, self._day[1] + self.spent
 
-    def settle(self, expected: Cost, real: Cost | None) -> None:
+    def reserve(self, expected: Cost, least: Cost) -> Held | Refusal:
+        """Set aside what a call may cost at most, or say why it may not be made. `least`: what the cheapest call may cost; where
+        not even that is left, nothing is asked any more."""
+        with self.turn:
+            while True:
+                if self.stopped:
+                    return Refusal(self.stopped, True)
+                held = expected.dearer(self.factor)
+                refusal = self._refusal(held, least)
+                if refusal is None:
+                    self.under_way = self.under_way + held
+                    return Held(expected, held)
+                # What is under way may turn out cheaper than what was set aside for it: only then is it known what is left.
+                if not self.under_way.calls or self._refusal(held, least, Cost()):
+                    return refusal
+                self.turn.wait()
+
+    def _refusal(self, cost: Cost, least: Cost, under_way: Cost | None = None) -> Refusal | None:
+        limits = self.allowed()
+        for scope, gone, suffix in zip(("run", "day"), self.gone(), ("", "_day"), strict=True):
+            for unit, name in UNITS.items():
+                if (limit := limits.get(unit + suffix)) is None:
+                    continue
+                left = limit - getattr(gone + (self.under_way if under_way is None else under_way), unit) + ROUNDING
+                if getattr(least, unit) > left:
+                    return Refusal(f"the {scope}'s budget of {limit:g} {name} is spent", True)
+                if (needed := getattr(cost, unit)) > left:
+                    return Refusal(f"it may cost {needed:g} {name}, more than is left of the {scope}'s {limit:g}", False)
+        return None
+
+    def settle(self, held: Held, real: Cost | None) -> None:
         """What was set aside for a call becomes what it did cost; None: it was not made."""
-        with self.lock:
-            self.under_way = self.under_way - expected
+        with self.turn:
+            self.under_way = self.under_way - held.cost
             if real is not None:
                 self.spent = self.spent + real
+                for unit in ("tokens", "usd"):
+                    if expected := getattr(held.expected, unit):
+                        self.factor = max(self.factor, getattr(real, unit) / expected)
+            self.turn.notify_all()
 
     def told(self) -> str:
         """For the end of a progress bar."""
-        return f"{self.spent.calls} calls, {self.spent.usd:.2f} USD"
+        usd = self.allowed().get("usd")
+        return f"{self.spent.calls} calls, {self.spent.usd:.2f}{f' of {usd:g}' if usd is not None else ''} USD"
 
     def stop(self, reason: str) -> str:
-        with self.lock:
+        with self.turn:
             self.stopped = self.stopped or reason
+            self.turn.notify_all()
         return self.stopped
 
 
@@ -170,7 +265,10 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def _amount(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is no amount")
     return value

@@ -74,6 +74,7 @@ environment() {
 
 # The lock belongs to an open file that this shell and its children inherit: whatever ends them frees it.
 # MEMEX_RUN_FOR names the folder, so that a run on another wiki started from inside this one takes a lock of its own.
+# With the lock comes MEMEX_RUN_STARTED, by which the phases of a night share one budget for model calls (wiki_budget.py).
 run_locked() {
   if [ -n "${MEMEX_QUESTION:-}" ]; then      # a hook or an agent started it there; it would ask, and be mined, without end
     printf "%s: inside a model call of this wiki's own; nothing was done\n" "$PROGRAM" >&2

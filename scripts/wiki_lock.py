@@ -13,6 +13,7 @@ wiki_env.enter()
 import fcntl  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
 
 import wiki_disk  # noqa: E402
 
@@ -29,7 +30,8 @@ def take_run_lock() -> bool:
     except OSError:
         return False
     os.set_inheritable(handle, True)
-    os.environ.update(MEMEX_RUN=wiki_disk.wiki_key(), MEMEX_RUN_PID=str(os.getpid()))
+    os.environ.update(MEMEX_RUN=wiki_disk.wiki_key(), MEMEX_RUN_PID=str(os.getpid()),
+                      MEMEX_RUN_STARTED=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")      # one run, one budget for models
     return True
 
 

@@ -8,30 +8,36 @@ else is done with it, so that a run that was killed pays for nothing twice.
 """
 from __future__ import annotations
 
+import functools
 import importlib
 import itertools
 import json
 import os
 import secrets
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import wiki_budget as budget
-from model_backends import Reply, TooLong
+import wiki_disk
+from model_backends import CUT, NOT_MADE, Reply, TooLong
 from wiki_disk import Wiki, atomic_write, cache_dir, config, now, warn, wiki_key
 from wiki_redact import redact
-from wiki_text import ModelError, WikiError, one_line, sha, slug
-from wiki_tools import QUESTION_VARIABLE, stop_all
+from wiki_text import ModelError, WikiError, one_line, sha, slug, verbatim
+from wiki_tools import QUESTION_VARIABLE, stopping
 
 # ---------------------------------------------------------------- 9 model
 
 BACKENDS = ("claude", "llama-server", "agent", "extractive")
 CALLING = {"claude": "claude", "llama-server": "llama_server"}      # backend -> its module in model_backends/
 QUESTION_MARK = "<memex-question>"  # the first line of every prompt, by which the miner knows a session of ours
-ANSWER_TOKENS = 1_500               # of an answer, as far as the budget expects
+ANSWER_TOKENS = 1_500               # of an answer, as an estimate expects it
+MOST_ANSWER_TOKENS = 4_000          # of an answer, as the budget sets them aside before the call
+BESIDE_TOKENS = 600                 # of a call: the schema, and what the CLI says around a question
 Item, Result = TypeVar("Item"), TypeVar("Result")
 KEPT_DAYS = 60                      # for which an answer that was paid for can be taken up again
 
@@ -93,13 +99,19 @@ def ask(question: Question, backend: str = "extractive") -> Answer | Deferred:
         return Deferred("inside a model call of this wiki's own")
     if config().get("paused") is True:
         return Deferred("paused in wiki.yaml")
+    if wiki_disk.DRY_RUN:
+        return Deferred("a dry run asks no model")
     text, _ = redact(question.render(question.material))
     key = sha(json.dumps([question.kind, question.system, question.schema, question.same or text]))
     if (aside := failed_path(question)).exists() and key in aside.read_text(encoding="utf-8", errors="replace"):
         return Deferred(f"{question.subject}: was asked in vain; see {FAILED}/{aside.name}, delete it to ask again", all=False)
     if backend == "agent":
         return _from_agent(question, text, key)
-    return _from_model(question, text, key, backend_module(backend))
+    with _one_at_a_time[key]:
+        return _from_model(question, text, key, backend_module(backend))
+
+
+_one_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)      # one question is not paid for twice
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], jobs: int, backend: str) -> Iterator[tuple[Item, Result]]:
@@ -121,13 +133,17 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], jobs: in
             for item in itertools.islice(left, jobs - len(waiting)):
                 waiting[pool.submit(work, item)] = item
             if not waiting:
-                return
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield waiting.pop(future), future.result()
+                break
+            done = next(iter(wait(waiting, return_when=FIRST_COMPLETED).done))
+            item, result = waiting.pop(done), done.result()
+            for more in itertools.islice(left, 1):      # before the caller does something with what is there
+                waiting[pool.submit(work, more)] = more
+            yield item, result
     finally:
         if waiting:      # ^C, SIGTERM, or a caller that has seen enough: what is under way is stopped, not waited for
-            stop_all()
-        pool.shutdown(wait=True, cancel_futures=True)
+            with stopping():
+                pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=True)
 
 
 def backend_module(backend: str) -> Any:
@@ -137,46 +153,51 @@ def backend_module(backend: str) -> Any:
 # ---------------------------------------------------------------- models that are called
 
 def _from_model(question: Question, text: str, key: str, module: Any) -> Answer | Deferred:
-    trouble, reply = "", Reply()
+    trouble, reply, model = "", Reply(), module.model(question.size)
+    kept, values = [], []
     for _attempt in (1, 2):
-        again = f"\n\nYour last answer could not be used: {trouble}. Answer with the JSON object alone." if trouble else ""
-        asked = sha(f"{key}{again}{module.NAME}{module.model(question.size)}")
-        kept = kept_answer(asked)
-        reply = kept or _paid(question, text, again, module)
+        kept.append(sha(json.dumps([key, trouble, module.NAME, model])))
+        reply = kept_answer(kept[-1]) or _paid(question, text, trouble, module, kept[-1])
         if isinstance(reply, Deferred):
             return reply
-        if not kept:
-            keep_answer(asked, reply)
         value, trouble = validated(question, reply)
         if not trouble:
-            return Answer(value, module.NAME, module.model(question.size))
-    if value is not None and (mended := question.mend(value)) is not None:
-        return Answer(mended, module.NAME, module.model(question.size))
+            return Answer(value, module.NAME, model)
+        values.append(value)
+    for value in reversed(values):
+        if value is not None and (mended := question.mend(value)) is not None:
+            return Answer(mended, module.NAME, model)
     set_aside(question, key, reply, trouble)
+    for name in kept:      # who deletes what was set aside wants it asked anew
+        _answer_path(name).unlink(missing_ok=True)
     raise ModelError(f"{question.subject}: {trouble}; set aside under {FAILED}/")
 
 
-def _paid(question: Question, text: str, again: str, module: Any) -> Reply | Deferred:
-    """One call, within the budget and entered in the ledger. ModelError for a failure of this call alone."""
+def _paid(question: Question, text: str, trouble: str, module: Any, name: str) -> Reply | Deferred:
+    """One call, within the budget; its answer is kept under `name` and entered in the ledger. `trouble`: what was wrong with the
+    last one. ModelError for a failure of this call alone."""
     if reason := module.unready():
         return Deferred(budget.spending.stop(reason))
-    prompt = marked(text) + again
+    prompt = marked(text)
+    if trouble:      # it may quote the answer, which may quote the material
+        prompt += f"\n\nYour last answer could not be used, because:\n{fence(trouble)}\nAnswer with the JSON object alone."
     model = module.model(question.size)
     tokens = budget.tokens_of(prompt) + budget.tokens_of(question.system)
-    expected = expected_cost(module.NAME, model, tokens)
-    if reason := budget.spending.reserve(expected):
-        return Deferred(reason)
-    begun, real = time.monotonic(), budget.Cost(1)
+    least = expected_cost(module.NAME, module.model("small"), 0, MOST_ANSWER_TOKENS)
+    held = budget.spending.reserve(expected_cost(module.NAME, model, tokens, MOST_ANSWER_TOKENS), least)
+    if isinstance(held, budget.Refusal):
+        return Deferred(held.reason if held.all else f"{question.subject}: {held.reason}", held.all)
+    reply, begun, real = Reply(outcome="stopped", unknown=True), time.monotonic(), None
     try:
-        reply = module.call(question, prompt)
-        real = budget.Cost(1, reply.input_tokens + reply.output_tokens, reply.usd)
-        _enter(question, module.NAME, model, reply, time.monotonic() - begun)
-    except TooLong as error:
-        real = budget.Cost(1)
-        _enter(question, module.NAME, model, Reply(outcome="too long"), time.monotonic() - begun)
-        raise TooLong(f"{question.subject}: {error}", error.tokens, error.most) from error
+        try:
+            reply = module.call(question, prompt)
+        except TooLong as error:
+            reply = Reply(outcome="too long")
+            raise TooLong(f"{question.subject}: {error}", error.tokens, error.most) from error
+        finally:      # also for who stops us
+            real = _accounted(question, module.NAME, model, reply, time.monotonic() - begun, held, name)
     finally:
-        budget.spending.settle(expected, real)
+        budget.spending.settle(held, real)
     if reply.stop:
         return Deferred(budget.spending.stop(reply.failed))
     if reply.failed:
@@ -184,10 +205,25 @@ def _paid(question: Question, text: str, again: str, module: Any) -> Reply | Def
     return reply
 
 
-def expected_cost(backend: str, model: str, tokens: int) -> budget.Cost:
+def _accounted(question: Question, backend: str, model: str, reply: Reply, seconds: float, held: budget.Held, name: str
+               ) -> budget.Cost | None:
+    """Keep an answer and enter its call in the ledger; what it cost, None where no call was made. The answer comes first: what is
+    kept is not asked again, even where we are killed now, and brings its ledger line with it."""
+    if reply.outcome == NOT_MADE:
+        return None
+    record = ledger_line(question, backend, model, reply, seconds)
+    if reply.unknown:
+        record |= {"tokens_at_most": held.cost.tokens, "usd_at_most": round(held.cost.usd, 6)}
+    elif not reply.failed:
+        keep_answer(name, reply, record)
+    budget.enter(record)
+    return budget.cost_of(record)
+
+
+def expected_cost(backend: str, model: str, tokens: int, answer_tokens: int = ANSWER_TOKENS) -> budget.Cost:
     """What a call with a prompt of so many tokens is expected to cost; only claude's are paid for."""
-    usd = budget.price(model, tokens, ANSWER_TOKENS) if backend == "claude" else 0.0
-    return budget.Cost(1, tokens + ANSWER_TOKENS, usd)
+    usd = budget.price(model, tokens + BESIDE_TOKENS, answer_tokens) if backend == "claude" else 0.0
+    return budget.Cost(1, tokens + BESIDE_TOKENS + answer_tokens, usd)
 
 
 def fence(material: str) -> str:
@@ -202,12 +238,17 @@ def marked(material: str) -> str:
     return f"{QUESTION_MARK}\n{fence(material)}"
 
 
-def _enter(question: Question, backend: str, model: str, reply: Reply, seconds: float) -> None:
-    """One ledger line a call, the moment it is paid for."""
-    budget.enter({
-        "time": now(), "script": question.kind, "subject": redact(question.subject)[0], "backend": backend, "model": model,
+def ledger_line(question: Question, backend: str, model: str, reply: Reply, seconds: float) -> dict[str, Any]:
+    """What the ledger says of one call."""
+    return {
+        "time": now(), "run": budget.run_name(), "script": wiki_disk.PROGRAM.removesuffix(".py"), "kind": question.kind,
+        "subject": redact(question.subject)[0], "backend": backend, "model": model,
         "input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens, "usd": reply.usd,
-        "seconds": round(seconds, 2), "outcome": reply.outcome, "session": reply.session})
+        "seconds": round(seconds, 2), "outcome": reply.outcome, "session": reply.session}
+
+
+def _enter(question: Question, backend: str, model: str, reply: Reply, seconds: float) -> None:
+    budget.enter(ledger_line(question, backend, model, reply, seconds))
 
 
 # ---------------------------------------------------------------- answers that were paid for
@@ -216,28 +257,35 @@ def answers_dir() -> Path:
     return cache_dir() / f"answers-{wiki_key()}"
 
 
+def _answer_path(key: str) -> Path:
+    return answers_dir() / f"{key[:40]}.json"
+
+
 def kept_answer(key: str) -> Reply | None:
-    """What was paid for before, for the very same question; one that cannot be read is set aside and said."""
-    path = answers_dir() / f"{key[:40]}.json"
+    """What was paid for before, for the very same question; one that cannot be read is set aside and said. Who was killed
+    between keeping it and the ledger is made up for."""
+    path = _answer_path(key)
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        return Reply(said["value"], str(said["text"]))
+        record, reply = said.get("ledger"), Reply(said["value"], str(said["text"]), outcome=str(said.get("outcome") or "answered"))
     except OSError:
         return None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         aside = path.with_suffix(f".broken-{now().replace(':', '')}")
         os.replace(path, aside)
         warn(str(path), f"does not parse; set aside as {aside.name}, the question is paid for once more")
         return None
+    if isinstance(record, dict):
+        budget.enter(record, once=True)
+    return reply
 
 
-def keep_answer(key: str, reply: Reply) -> None:
-    """Keep what came back (without secrets) until it stands in the wiki; what is older than KEPT_DAYS goes."""
-    said, _ = redact(json.dumps({"value": reply.value, "text": reply.text}, ensure_ascii=False))
-    folder = answers_dir()
-    if not folder.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    atomic_write(folder / f"{key[:40]}.json", said, durable=True)
+def keep_answer(key: str, reply: Reply, record: dict[str, Any] | None = None) -> None:
+    """Keep what came back (without secrets) until it stands in the wiki, with its ledger line; what is older than KEPT_DAYS
+    goes."""
+    said = clean({"value": reply.value, "text": reply.text, "outcome": reply.outcome})
+    answers_dir().mkdir(parents=True, exist_ok=True, mode=0o700)
+    atomic_write(_answer_path(key), json.dumps({**said, "ledger": record}, ensure_ascii=False), durable=True)
 
 
 def forget_old_answers() -> None:
@@ -256,22 +304,39 @@ FAILED = "context/questions/failed"
 def validated(question: Question, reply: Reply) -> tuple[Any, str]:
     """(value, '') or (None, what is wrong). Secrets that a model repeated are redacted before anything reads them."""
     value = reply.value
-    if value is None:
-        try:
-            value = json.loads(bare_json(reply.text))
-        except (ValueError, RecursionError):
-            return None, "the answer is not JSON"
-    text, _ = redact(json.dumps(value, ensure_ascii=False))
     try:
-        value = json.loads(text)
-    except ValueError:
-        return None, "the answer holds a secret that cannot be taken out of it"
+        value = clean(json.loads(bare_json(reply.text)) if value is None else value)
+    except (ValueError, RecursionError):
+        cut = reply.outcome == CUT
+        return None, "the answer was cut off: it is too long; say less" if cut else "the answer is not JSON"
+    if trouble := misfit(json.dumps(question.schema), value):
+        return None, trouble
+    return value, question.check(value)
+
+
+def clean(value: Any) -> Any:
+    """What a model said, without secrets and without characters that cannot stand in a file."""
+    if isinstance(value, str):
+        return redact(verbatim(value))[0]
+    if isinstance(value, dict):
+        return {clean(k): clean(v) for k, v in value.items()}
+    return [clean(v) for v in value] if isinstance(value, list) else value
+
+
+def misfit(schema: str, value: Any) -> str:
+    """What of a value does not fit the schema (as JSON), '' when all of it does."""
     import fastjsonschema
     try:
-        fastjsonschema.compile(question.schema)(value)
+        _validator(schema)(value)
     except fastjsonschema.JsonSchemaException as error:
-        return None, one_line(str(error), 300)
-    return value, question.check(value)
+        return one_line(str(error), 300)
+    return ""
+
+
+@functools.cache
+def _validator(schema: str) -> Callable[[Any], Any]:
+    import fastjsonschema
+    return fastjsonschema.compile(json.loads(schema), use_default=False)
 
 
 def bare_json(text: str) -> str:
@@ -289,9 +354,9 @@ def failed_path(question: Question) -> Path:
 
 def set_aside(question: Question, key: str, reply: Reply, trouble: str) -> None:
     """Keep what could not be used, with the question's key: the same question is not asked a third time."""
-    text, _ = redact(json.dumps({"kind": question.kind, "subject": question.subject, "key": key, "trouble": trouble,
-                                 "answer": reply.text if reply.value is None else reply.value}, ensure_ascii=False, indent=1))
-    atomic_write(failed_path(question), text + "\n")
+    said = clean({"kind": question.kind, "subject": question.subject, "key": key, "trouble": trouble,
+                  "answer": reply.text if reply.value is None else reply.value})
+    atomic_write(failed_path(question), json.dumps(said, ensure_ascii=False, indent=1) + "\n")
 
 
 # ---------------------------------------------------------------- the agent of an interactive session

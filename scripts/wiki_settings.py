@@ -41,11 +41,17 @@ def _is_zone(value: Any) -> bool:
         return False
 
 
-def _keys(value: Any, known: tuple[str, ...], test: Test) -> bool:
-    return isinstance(value, dict) and all(k in known and test(v) for k, v in value.items())
+def _is_seconds(value: Any) -> bool:
+    return _is_amount(value) and float(value) > 0
+
+
+def _keys(value: Any, known: tuple[str, ...], test: Test, others: Mapping[str, Test] | None = None) -> bool:
+    tests = {**dict.fromkeys(known, test), **(others or {})}
+    return isinstance(value, dict) and all(k in tests and tests[k](v) for k, v in value.items())
 
 
 BACKENDS = ("claude", "llama-server", "agent", "extractive")
+BUDGET_KEYS = ("calls", "usd", "tokens", "calls_day", "usd_day", "tokens_day")      # of a run; of a day over all machines
 _YES_NO: tuple[Test, str] = (lambda v: isinstance(v, bool), "true or false")
 _MAP: tuple[Test, str] = (_is_map, "a mapping such as {'~/jobs/billing-*': billing}")
 _LIST: tuple[Test, str] = (_is_list, "a list such as ['~/jobs/secret-*']")
@@ -59,9 +65,11 @@ GENERAL: dict[str, tuple[Test, str]] = {
     "paused": _YES_NO,
     "wings": (lambda v: isinstance(v, dict) and all(_keys(w, ("store",), _is_text) for w in v.values()),
               "a mapping such as {diary: {store: local}}"),
-    "budget": (lambda v: _keys(v, ("calls", "usd", "usd_day"), _is_amount), "a mapping such as {calls: 200, usd: 1, usd_day: 3}"),
+    "budget": (lambda v: _keys(v, BUDGET_KEYS, lambda amount: amount is None or _is_amount(amount)),
+               "a mapping such as {calls: 200, usd: 1, usd_day: 3}"),
     "backend": (lambda v: v in BACKENDS, f"one of {', '.join(BACKENDS)}"),
-    "models": (lambda v: _keys(v, ("small", "large"), _is_text), "a mapping such as {small: haiku, large: sonnet}"),
+    "models": (lambda v: _keys(v, ("small", "large", "llama-server"), _is_text, {"timeout": _is_seconds}),
+               "a mapping such as {small: haiku, large: sonnet, timeout: 300}"),
     "nightly": (_is_text, "the name of one machine"),
     "skip_domain_patterns": _LIST,
 }

@@ -5,12 +5,17 @@ import contextlib
 import functools
 import os
 import signal
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wiki_repo import EMAIL, NAME
 from wiki_text import ToolError, one_line
+
+if TYPE_CHECKING:
+    import subprocess
 
 QUESTION_VARIABLE = "MEMEX_QUESTION"  # set inside a model call: hooks and programs of this suite that find it leave at once
 
@@ -23,6 +28,10 @@ class Completed:
     stderr: str
 
 
+class NotStarted(ToolError):
+    """The other program was never started: it is missing, or this one is about to end."""
+
+
 def run_tool(argv: Sequence[str], *, input: str | None = None, timeout: float = 60, check: bool = True,
              env: Mapping[str, str] | None = None, cwd: Path | str | None = None) -> Completed:
     """Run another program in its own process group and wait for it; the whole group is killed on timeout, ^C or SIGTERM.
@@ -30,24 +39,22 @@ def run_tool(argv: Sequence[str], *, input: str | None = None, timeout: float = 
     ToolError when it is missing, takes longer than `timeout` seconds or (with `check`) fails."""
     import subprocess  # late, as all that not every run needs
     name = Path(argv[0]).name
-    try:
-        process = subprocess.Popen(list(argv), stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd, start_new_session=True,
-                                   env=None if env is None else dict(env))
-    except FileNotFoundError as error:
-        raise ToolError(f"{name}: not found on PATH; install it or leave out what needs it") from error
-    except OSError as error:
-        raise ToolError(f"{name}: {error.strerror}; check {argv[0]}") from error
-    _running.add(process)
+    with _starting:
+        if _closed:
+            raise NotStarted(f"{name}: not started; this run is being stopped")
+        try:
+            process = subprocess.Popen(list(argv), stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd, start_new_session=True,
+                                       env=None if env is None else dict(env))
+        except FileNotFoundError as error:
+            raise NotStarted(f"{name}: not found on PATH; install it or leave out what needs it") from error
+        except OSError as error:
+            raise NotStarted(f"{name}: {error.strerror}; check {argv[0]}") from error
+        _running.add(process)
     try:
         out, err = process.communicate(input.encode("utf-8", "replace") if input is not None else None, timeout)
     except BaseException as error:
-        # A moment to put things right, or git leaves its locks; then by force.
-        for sign, seconds in ((signal.SIGTERM, 1.0), (signal.SIGKILL, None)):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, sign)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=seconds)
+        _end(process)
         if isinstance(error, subprocess.TimeoutExpired):
             raise ToolError(f"{name}: no answer within {timeout:g} s; it was stopped") from error
         raise
@@ -61,14 +68,39 @@ def run_tool(argv: Sequence[str], *, input: str | None = None, timeout: float = 
     return Completed(process.returncode, stdout, stderr)
 
 
+_starting = threading.Lock()
 _running: set[subprocess.Popen] = set()
+_closed: list[bool] = []
 
 
-def stop_all() -> None:
-    """Stop what other threads of this program have started and wait for: they see it end."""
-    for process in list(_running):
+def _end(process: subprocess.Popen) -> None:
+    """End a process and its group: a moment to put things right, or git leaves its locks; then by force."""
+    import subprocess
+    for sign, seconds in ((signal.SIGTERM, 1.0), (signal.SIGKILL, 2.0)):
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=seconds)
+    # What left the group may hold the pipes open for as long as it likes: nobody waits for that.
+    for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+        with contextlib.suppress(OSError):
+            pipe.close()
+    process.wait()
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[None]:
+    """Stop what other threads of this program have started and wait for (they see it end); nothing is started until this is
+    left."""
+    with _starting:
+        _closed.append(True)
+        for process in _running:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+    try:
+        yield
+    finally:
+        _closed.pop()
 
 
 def git_env(root: Path | None) -> dict[str, str]:

@@ -120,7 +120,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
         monkeypatch.delenv(name)
     for name, value in made.environ.items():
         monkeypatch.setenv(name, value)
-    for module in [sys.modules[name] for name in ("wiki_disk", "wiki_lib", "wiki_model", "wiki_tools") if name in sys.modules]:
+    for module in [sys.modules[name] for name in ("wiki_disk", "wiki_lib", "wiki_model", "wiki_tools", "wiki_budget",
+                                                "model_backends.llama_server") if name in sys.modules]:
         _point_at(module, made, monkeypatch)
     return made
 
@@ -134,6 +135,8 @@ def _point_at(module: types.ModuleType, home: Home, monkeypatch: pytest.MonkeyPa
             monkeypatch.setattr(module, name, value)
     if hasattr(module, "problems"):
         module.problems.clear()
+    if hasattr(module, "spending"):
+        monkeypatch.setattr(module, "spending", module.Spending())
     for value in vars(module).values():
         if hasattr(value, "cache_clear"):
             value.cache_clear()

@@ -15,8 +15,10 @@ DRIVER = f"""
 import sys; sys.path.insert(0, {str(SCRIPTS)!r})
 import json, os, wiki_disk, wiki_model as m
 def check(value): return "" if "retry" in value["summary"] else "the summary does not speak of the retry"
-question = m.Question("summary", "conversations/api/x.md", sys.stdin.read(), {SCHEMA!r}, "You summarise.", str, check=check)
-for _ in range(int(os.environ.get("TIMES", "1"))):
+text = sys.stdin.read()
+for number in range(int(os.environ.get("TIMES", "1"))):
+    asked = text + f" ({{number}})" * (number > 0)      # the same question is not paid for twice
+    question = m.Question("summary", "conversations/api/x.md", asked, {SCHEMA!r}, "You summarise.", str, check=check)
     try:
         answer = m.ask(question, "claude")
     except wiki_disk.WikiError as error:
