@@ -1,83 +1,143 @@
 """llama-server, or whatever speaks the same HTTP: LLAMA_SERVER_URL, else localhost:8080, else under WSL the Windows host's
-:8081. Answers are held to the schema by the server's own grammar; its limits are those that it names itself."""
+:8081. Answers are held to the schema by the server's own grammar; its limits are those that it names itself.
+
+It costs nothing but time, so no call is given up before TIMEOUT_SECONDS. A server that is gone, busy or still loading ends the
+run's asking; what is left waits for the next one.
+"""
 from __future__ import annotations
 
 import functools
-import http.client
 import json
 import os
 import re
 import socket
 import struct
-import time
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
 
 from wiki_disk import config
 from wiki_text import one_line
 
 from model_backends import Reply, TooLong
 
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
+
 NAME = "llama-server"
+LOCAL = "http://127.0.0.1:8080"
+WINDOWS_PORT = 8081              # of a server that runs beside WSL
 TIMEOUT_SECONDS = 600            # for a whole answer; small machines take minutes
-READY_SECONDS = 2                # to say whether it is there
-ANSWER_TOKENS = 2_048            # an answer may have; the rest of the context is the prompt's
+READY_SECONDS = 2                # for what it says of itself
+CONNECT_SECONDS = 0.3            # to a place that nobody named
+ANSWER_TOKENS = 2_048            # that an answer may have; the rest of the context is the prompt's
+ANSWER_SHARE = 3                 # and no more of a small context than one in so many
+REPLY_BYTES = 16_000_000         # no answer is longer
+MOST_REPEATS = 400               # of what a grammar counts: llama.cpp refuses long strings and lists of them
 TOO_LONG = re.compile(r"exceed_context_size|maximum context length|exceeds? (?:the )?(?:available )?context", re.I)
+NOT_NOW = (401, 403, 404, 405, 429, 501, 502, 503)      # as it was asked now, so it would be asked for every other question
 
 
 # ---------------------------------------------------------------- where it is
 
-@functools.cache
+def named_url() -> str:
+    """The server that LLAMA_SERVER_URL names, as a base of paths; '' for none. With or without a scheme, and '/v1' at the end."""
+    named = (os.environ.get("LLAMA_SERVER_URL") or "").strip().rstrip("/").removesuffix("/v1").rstrip("/")
+    return named if not named or "://" in named else f"http://{named}"
+
+
 def base_url() -> str:
-    """Where a server answers; '' for nowhere. Asked once a run."""
-    named = os.environ.get("LLAMA_SERVER_URL")
-    places = [named] if named else ["http://127.0.0.1:8080", *([f"http://{host}:8081"] if (host := windows_host()) else [])]
-    return next((place.rstrip("/") for place in places if _answers(place.rstrip("/"))), "")
+    """Where a server answers that can be asked; '' for nowhere. Looked for once a run."""
+    return _found(named_url())[0]
 
 
-def windows_host() -> str:
+def unready() -> str:
+    """Why it cannot be asked; '' when it can."""
+    return _found(named_url())[1]
+
+
+@functools.cache
+def _found(named: str) -> tuple[str, str]:
+    """(where a server answers, '') or ('', why there is none)."""
+    if named:
+        trouble = _trouble(named, READY_SECONDS)
+        return ("", f"no llama-server at {_shown(named)} (LLAMA_SERVER_URL): {trouble}") if trouble else (named, "")
+    loading = ""
+    for place in (LOCAL, *([f"http://{host}:{WINDOWS_PORT}"] if (host := windows_host()) else [])):
+        trouble = _trouble(place, CONNECT_SECONDS, strict=True)
+        if not trouble:
+            return place, ""
+        loading = loading or (trouble if trouble == LOADING else "")
+    return "", f"the llama-server at localhost:8080 {LOADING}" if loading else "no llama-server answers at localhost:8080"
+
+
+LOADING = "is still loading its model"
+
+
+def _trouble(place: str, seconds: float, strict: bool = False) -> str:
+    """Why a place cannot be asked, '' when it can. `strict`: port 8080 is many a program's, so it must list its models, too."""
+    try:
+        url = _split(place)
+        with socket.create_connection((url.hostname or "", url.port or _default_port(url)), seconds):
+            pass                       # nothing there is what is so nearly always: said without loading an HTTP client
+        status, body = _request(place, "GET", "/health", None, READY_SECONDS)
+        if status == 503:
+            return LOADING
+        if status == 200 and not strict:
+            return ""
+        status, body = _request(place, "GET", "/v1/models", None, READY_SECONDS)      # llama-cpp-python's has no /health
+        listed = status == 200 and isinstance(_object(body).get("data"), list)
+        return "" if listed else f"it answers HTTP {status} and lists no models"
+    except (TimeoutError, OSError, ValueError) as error:
+        return _reason(error, seconds)
+
+
+def windows_host(release: str = "/proc/sys/kernel/osrelease", routes: str = "/proc/net/route") -> str:
     """Under WSL the address of the Windows side: the way out of the virtual network; '' elsewhere."""
     try:
-        if "microsoft" not in Path("/proc/sys/kernel/osrelease").read_text().lower():
+        if "microsoft" not in Path(release).read_text().lower():
             return ""
-        for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        for line in Path(routes).read_text().splitlines()[1:]:
             fields = line.split()
             if fields[1] == "00000000":
                 return socket.inet_ntoa(struct.pack("<L", int(fields[2], 16)))
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError, struct.error):
         return ""
     return ""
 
 
-def _answers(place: str) -> bool:
-    for path in ("/health", "/v1/models"):      # llama-cpp-python's server has no /health
-        try:
-            if _request(place, "GET", path, None, READY_SECONDS)[0] == 200:
-                return True
-        except (OSError, http.client.HTTPException, ValueError):
-            return False
-    return False
+# ---------------------------------------------------------------- what it says of itself
+
+def properties() -> dict[str, Any]:
+    """What the server says of itself: total_slots, the context of one of them; {} where it does not."""
+    return _properties(base_url())
 
 
 @functools.cache
-def properties() -> dict[str, Any]:
-    """What the server says of itself: total_slots, the context of one of them; {} where it does not."""
+def _properties(place: str) -> dict[str, Any]:
     try:
-        status, body = _request(base_url(), "GET", "/props", None, READY_SECONDS)
-        said = json.loads(body) if status == 200 else {}
-    except (OSError, http.client.HTTPException, ValueError):
+        status, body = _request(place, "GET", "/props", None, READY_SECONDS)
+    except (OSError, ValueError):
         return {}
-    return said if isinstance(said, dict) else {}
-
-
-def unready() -> str:
-    return "" if base_url() else f"no llama-server answers at {os.environ.get('LLAMA_SERVER_URL') or 'localhost:8080'}"
+    return _object(body) if status == 200 else {}
 
 
 def slots() -> int:
-    count = properties().get("total_slots")
-    return count if isinstance(count, int) and count > 0 else 1
+    """How many answers it writes side by side."""
+    return _number(properties().get("total_slots")) or 1
+
+
+def context() -> int:
+    """How many tokens one prompt and its answer may have together; 0 where the server does not say."""
+    return _number(_object(properties().get("default_generation_settings")).get("n_ctx"))
+
+
+def answer_tokens() -> int:
+    """How many of them an answer may have."""
+    return min(ANSWER_TOKENS, context() // ANSWER_SHARE) if context() else ANSWER_TOKENS
 
 
 def model(size: str) -> str:
@@ -89,84 +149,175 @@ def model(size: str) -> str:
 
 # ---------------------------------------------------------------- asking it
 
+_forms: dict[str, int] = {}      # {place: which of forms() it understood}
+
+
+def forms(question: Any) -> list[dict[str, Any]]:
+    """How an answer's shape is asked for: llama-server's way, and llama-cpp-python's, which fails on the first."""
+    schema = countable(question.schema)
+    return [{"type": "json_schema", "json_schema": {"name": question.kind, "strict": True, "schema": schema}},
+            {"type": "json_object", "schema": schema}]
+
+
+def countable(schema: Any) -> Any:
+    """A schema without the lengths that a grammar cannot count to; what comes back is checked against the whole one anyway."""
+    if isinstance(schema, list):
+        return [countable(s) for s in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {k: countable(v) for k, v in schema.items()
+            if not (k in ("maxLength", "maxItems", "minLength", "minItems") and isinstance(v, int) and v > MOST_REPEATS)}
+
+
 def call(question: Any, prompt: str) -> Reply:
     """One completion that the server holds to the question's schema. TooLong where the prompt does not fit."""
-    forms = [{"type": "json_schema", "json_schema": {"name": question.kind, "strict": True, "schema": question.schema}},
-             {"type": "json_object", "schema": question.schema}]      # the second one is llama-cpp-python's
+    place = base_url()
     reply = Reply(failed="never asked")
-    for form in forms:
-        status, body, trouble = _complete(question, prompt, form)
-        if trouble:
-            return Reply(outcome="timeout" if "within" in trouble else "failed", failed=trouble)
+    for number, form in enumerate(forms(question)):
+        if number < _forms.get(place, 0):
+            continue
+        body = {"messages": [{"role": "system", "content": question.system}, {"role": "user", "content": prompt}],
+                "response_format": form, "max_tokens": answer_tokens(), "temperature": 0.2}
+        try:
+            status, text = _request(place, "POST", "/v1/chat/completions", body, TIMEOUT_SECONDS)
+        except (OSError, ValueError) as error:
+            return Reply(outcome="timeout" if isinstance(error, TimeoutError) else "failed",
+                         failed=f"{NAME}: {_reason(error, TIMEOUT_SECONDS)}", stop=isinstance(error, ConnectionRefusedError))
         if status == 200:
-            return understood(body)
-        said = _error(body)
-        if status == 400 and TOO_LONG.search(body):
-            numbers = [int(n) for n in re.findall(r"\d+", said)]
-            details = _object(_object(body).get("error"))
-            raise TooLong(f"llama-server: {said}", details.get("n_prompt_tokens") or max(numbers, default=0),
-                          details.get("n_ctx") or min((n for n in numbers if n > 100), default=0))
-        reply = Reply(outcome=f"error {status}", failed=f"llama-server: {said}")
+            _forms[place] = number
+            return understood(text)
+        if too_long := refused_as_too_long(status, text):
+            raise too_long
+        reply = Reply(outcome=f"error {status}", failed=f"{NAME}: HTTP {status}: {_error(text)}", stop=status in NOT_NOW)
         if status != 500:
             break
     return reply
 
 
-def _complete(question: Any, prompt: str, form: dict[str, Any]) -> tuple[int, str, str]:
-    body = {"messages": [{"role": "system", "content": question.system}, {"role": "user", "content": prompt}],
-            "response_format": form, "max_tokens": ANSWER_TOKENS, "temperature": 0.2}
-    try:
-        status, text = _request(base_url(), "POST", "/v1/chat/completions", body, TIMEOUT_SECONDS)
-        return status, text, ""
-    except TimeoutError:
-        return 0, "", f"llama-server: no answer within {TIMEOUT_SECONDS} s"
-    except (OSError, http.client.HTTPException) as error:
-        return 0, "", f"llama-server: {one_line(str(error), 120) or type(error).__name__}"
+def refused_as_too_long(status: int, text: str) -> TooLong | None:
+    """What a server says of a prompt that its context does not hold."""
+    if status not in (400, 500) or not TOO_LONG.search(text):
+        return None
+    said, details = _error(text), _object(_object(text).get("error"))
+    numbers = [int(n) for n in re.findall(r"\d+", said)]
+    tokens = _number(details.get("n_prompt_tokens")) or max(numbers, default=0)
+    return TooLong(f"{NAME}: {said}", tokens, _number(details.get("n_ctx")) or min((n for n in numbers if n > 100), default=0))
 
 
-def understood(body: str) -> Reply:
+def understood(text: str) -> Reply:
     """A completion as a Reply; one that was cut at the limit of its tokens is text that is no JSON."""
-    said = _object(body)
+    said = _object(text)
     choices = said.get("choices")
-    choice = _object(choices[0]) if isinstance(choices, list) and choices else {}
-    content, usage = _object(choice.get("message")).get("content"), _object(said.get("usage"))
-    cut = choice.get("finish_reason") == "length"
-    counts = [n if isinstance(n := usage.get(k), int) else 0 for k in ("prompt_tokens", "completion_tokens")]
-    return Reply(None, content if isinstance(content, str) else "", *counts, outcome="cut" if cut else "answered")
-
-
-def _request(place: str, method: str, path: str, body: dict[str, Any] | None, seconds: float) -> tuple[int, str]:
-    """(status, text); TimeoutError when it takes longer in all, however slowly it drips."""
-    url = urlsplit(place)
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    deadline = time.monotonic() + seconds
-    connection = kind(url.hostname or "127.0.0.1", url.port, timeout=seconds)
-    try:
-        data = json.dumps(body).encode() if body is not None else None
-        connection.request(method, url.path + path, data, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        pieces = []
-        while piece := response.read1(65_536):
-            pieces.append(piece)
-            if time.monotonic() > deadline:
-                raise TimeoutError
-            if connection.sock:
-                connection.sock.settimeout(max(0.01, deadline - time.monotonic()))
-        return response.status, b"".join(pieces).decode("utf-8", "replace")
-    finally:
-        connection.close()
+    if not isinstance(choices, list) or not choices:
+        return Reply(outcome="unreadable", failed=f"{NAME}: what it answered is no completion: {one_line(text, 120)!r}")
+    choice, usage = _object(choices[0]), _object(said.get("usage"))
+    content = _object(choice.get("message")).get("content")
+    return Reply(None, content if isinstance(content, str) else "", _number(usage.get("prompt_tokens")),
+                 _number(usage.get("completion_tokens")), outcome="cut" if choice.get("finish_reason") == "length" else "answered")
 
 
 def _object(value: Any) -> dict[str, Any]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
 
 
-def _error(body: str) -> str:
-    error = _object(body).get("error")
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _error(text: str) -> str:
+    error = _object(text).get("error")
     said = error.get("message") if isinstance(error, dict) else error
-    return one_line(str(said or body), 200) or "an error without a word"
+    return one_line(str(said or text), 200) or "an error without a word"
+
+
+# ---------------------------------------------------------------- HTTP
+
+_under_way: set[Any] = set()      # connections that somebody waits for
+
+
+def hang_up() -> None:
+    """End the calls of other threads: whoever waits for them sees them fail."""
+    for connection in list(_under_way):
+        _cut(connection)
+
+
+def _request(place: str, method: str, path: str, body: dict[str, Any] | None, seconds: float) -> tuple[int, str]:
+    """(status, text), of this server alone: no proxy, no redirect. TimeoutError when it takes longer in all, however slowly it
+    drips; ConnectionError and their like when it fails."""
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection
+    url = _split(place)
+    kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+    connection = kind(url.hostname or "", url.port, timeout=seconds)
+    with _deadline(connection, seconds):
+        try:
+            data = json.dumps(body).encode() if body is not None else None
+            connection.request(method, url.path.rstrip("/") + path, data,
+                               {"Content-Type": "application/json", "Connection": "close"})
+            response = connection.getresponse()
+            text = response.read(REPLY_BYTES)
+            if response.length:
+                raise ConnectionError("it broke off in the middle of its answer")
+            return response.status, text.decode("utf-8", "replace")
+        except HTTPException as error:
+            raise ConnectionError(f"it broke off: {one_line(str(error), 100) or type(error).__name__}") from error
+
+
+@contextmanager
+def _deadline(connection: HTTPConnection, seconds: float) -> Iterator[None]:
+    """Cut a connection when its time is up: a socket's own timeout starts anew with every byte."""
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        _cut(connection)
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    _under_way.add(connection)
+    timer.start()
+    try:
+        yield
+    except OSError as error:
+        if over.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
+        _under_way.discard(connection)
+        connection.close()
+    if over.is_set():
+        raise TimeoutError
+
+
+def _cut(connection: HTTPConnection) -> None:
+    with suppress(OSError, AttributeError):
+        connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _split(place: str) -> SplitResult:
+    """ValueError for what is no URL of a server."""
+    url = urlsplit(place)
+    if url.scheme not in ("http", "https") or not url.hostname or url.port == 0:
+        raise ValueError("it is no http URL")
+    return url
+
+
+def _default_port(url: SplitResult) -> int:
+    return 443 if url.scheme == "https" else 80
+
+
+def _shown(place: str) -> str:
+    """A URL without the login that may stand in it."""
+    return re.sub(r"//[^/@]*@", "//", place)
+
+
+def _reason(error: Exception, seconds: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {seconds:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing answers there"
+    return one_line(str(error), 120) or type(error).__name__

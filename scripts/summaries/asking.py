@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import wiki_lib as wl
 
+import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wiki_budget import Cost, tokens_of
+from wiki_budget import CHARACTERS_A_TOKEN, Cost, tokens_of
 
-from summaries.chunks import LEAST_CHARACTERS, pieces
+from summaries.chunks import ALLOWANCE, LEAST_CHARACTERS, cut, items, pieces, size_of
 from summaries.extractive import Summary
 from summaries.thinning import thinned
 from summaries.vocabulary import NEVER
@@ -25,7 +26,9 @@ ROOMS_SHOWN = 200             # of the wiki's rooms, so that the same subject ge
 PAGES_SHOWN = 40              # live pages that may be named as related
 MOST_TOPICS = 8               # rooms a conversation may have
 PIECE_CHARACTERS = 240_000    # of one question; a longer transcript is asked about in pieces
-TOKENS_BESIDE = 4_500         # of a model's context that are not the transcript's: our words, rooms and pages, the answer
+BESIDE_SHARE = 4              # rooms and pages may be as long as a piece in so many, and so may what came before it
+SO_FAR_CHARACTERS = 6_000     # of what came before a piece
+MOST_BESIDE = 14_000          # characters beside a piece: rooms, pages and what came before it
 JOINED_TOKENS = 4_000         # about what the joining question holds
 DROPPED = "dropped"           # in an answer that was mended: how many bullets were left out
 UNSUPPORTED_SHARE = 0.5       # of an answer's bullets; with more of them it is not to be trusted at all
@@ -82,46 +85,107 @@ class Prompts:
 # ---------------------------------------------------------------- asking
 
 def told(conversation: wl.Conversation, transcript: wl.Transcript, known: Known, backend: str, prompts: Prompts,
-         long_threshold: int, most: int = PIECE_CHARACTERS) -> Summary | wl.Deferred:
-    """The summary a backend gives of a conversation, in as many questions as it takes. ModelError when one of its answers
-    could not be used: half a summary is none."""
+         long_threshold: int, most: int = 0) -> Summary | wl.Deferred:
+    """The summary a backend gives of a conversation, in as many questions as it takes, each about at most `most` characters
+    (0: what the backend can take). ModelError when one of its answers could not be used: half a summary is none."""
     size = "large" if len(transcript.said) > long_threshold else "small"
-    thin = thinned(transcript)
-    parts = pieces(thin, most)
-    try:
-        return _asked(conversation, transcript, thin, parts, known, backend, prompts, size)
-    except wl.TooLong as error:
-        longest = max(len(wl.render_transcript(p)) for p in parts)
-        smaller = shrunk(longest, error)
-        if smaller >= longest or longest <= LEAST_CHARACTERS:
-            raise
-        return told(conversation, transcript, known, backend, prompts, long_threshold, smaller)
+    most = most or piece_characters(backend, prompts)
+    return _asked(_About(conversation, {wl.short(m.id): m for m in transcript.all_said}, known, backend, prompts, size),
+                  thinned(transcript), most)
 
 
-def shrunk(longest: int, error: wl.TooLong) -> int:
-    """How long a piece may be, from what the server said of the one it refused."""
-    if error.tokens > error.most > TOKENS_BESIDE:
-        return int(longest / error.tokens * (error.most - TOKENS_BESIDE) * 0.9)
-    return longest // 2
+@dataclass(frozen=True)
+class _About:
+    """What all the questions about one conversation share."""
+    conversation: wl.Conversation
+    messages: Mapping[str, wl.Message]
+    known: Known
+    backend: str
+    prompts: Prompts
+    size: str
+
+    def ask(self, piece: Piece, join: str = "") -> Summary | wl.Deferred:
+        """Ask about a piece, or with `join` (what sets this question apart from other such) to join what was found."""
+        system = self.prompts.join if join else self.prompts.summarise
+        about = question(piece, system, self.messages, self.size)
+        if join:
+            about = replace(about, kind="join", subject=piece.conversation.path + join.removeprefix("all"))
+        answer = wl.ask(about, self.backend)
+        return answer if isinstance(answer, wl.Deferred) else answered(answer, self.messages, piece.known)
 
 
-def _asked(conversation: wl.Conversation, transcript: wl.Transcript, thin: wl.Transcript, parts: list[wl.Transcript],
-           known: Known, backend: str, prompts: Prompts, size: str) -> Summary | wl.Deferred:
-    messages = {wl.short(m.id): m for m in transcript.all_said}
-    before, found, topics = "", [], []
-    answer: Any = None
-    for number, part in enumerate(parts, 1):
-        piece = Piece(conversation, part, known, number, len(parts), before)
-        answer = wl.ask(question(piece, prompts.summarise, messages, size), backend)
+def _asked(about: _About, thin: wl.Transcript, most: int) -> Summary | wl.Deferred:
+    """Piece by piece, each with the summaries of those before it; what is too long for the model is cut smaller from there on."""
+    parts, gone = pieces(thin, most), 0
+    done: list[Summary] = []
+    while parts:
+        known = within(about.known, most // BESIDE_SHARE)
+        piece = Piece(about.conversation, parts[0], known, len(done) + 1, len(done) + len(parts), so_far(done, most))
+        try:
+            answer = about.ask(piece)
+        except wl.TooLong as error:
+            most = shrunk(size_of(parts[0]), error, tokens_of(about.prompts.summarise))
+            if not most:
+                raise
+            parts = pieces(thin, most, gone)
+            continue
         if isinstance(answer, wl.Deferred):
             return answer
-        summary = answered(answer, messages, known)
-        before, found, topics = summary.text, [*found, *summary.bullets], [*topics, *summary.topics]
-    if len(parts) == 1:
-        return summary
-    piece = Piece(conversation, wl.Transcript(), known, before=before, found=tuple(found), topics=tuple(dict.fromkeys(topics)))
-    answer = wl.ask(replace(question(piece, prompts.join, messages, size), kind="join"), backend)
-    return answer if isinstance(answer, wl.Deferred) else answered(answer, messages, known)
+        done.append(answer)
+        gone += items(parts.pop(0))
+    return done[0] if len(done) == 1 else _joined(about, done, most)
+
+
+def _joined(about: _About, done: list[Summary], most: int, join: str = "all") -> Summary | wl.Deferred:
+    """One summary of several; where they are too many for one question, of their halves first."""
+    found = tuple(bullet for summary in done for bullet in summary.bullets)
+    topics = tuple(dict.fromkeys(topic for summary in done for topic in summary.topics))
+    piece = Piece(about.conversation, wl.Transcript(), within(about.known, most // BESIDE_SHARE), before=so_far(done, most),
+                  found=found, topics=topics)
+    try:
+        return about.ask(piece, join)
+    except wl.TooLong:
+        if len(done) <= 2:
+            raise
+    halves: list[Summary] = []
+    for number, half in enumerate((done[:len(done) // 2], done[len(done) // 2:]), 1):
+        answer = half[0] if len(half) == 1 else _joined(about, half, most, f"{join}#half{number}")
+        if isinstance(answer, wl.Deferred):
+            return answer
+        halves.append(answer)
+    return _joined(about, halves, most, join)
+
+
+def so_far(done: Sequence[Summary], most: int) -> str:
+    """What the pieces before were about, one after the other: a model that forgets the first of them loses nothing."""
+    told = "\n".join(f"Part {number}: {summary.text}" for number, summary in enumerate(done, 1))
+    return cut(told, min(SO_FAR_CHARACTERS, most // BESIDE_SHARE))
+
+
+def within(known: Known, most: int) -> Known:
+    """As much of the rooms and pages as so many characters hold: a small context is for the transcript."""
+    def first(values: Collection[Any], length: Callable[[Any], int]) -> list[Any]:
+        ends = itertools.accumulate(length(value) + 4 for value in values)
+        return [value for value, end in zip(values, ends, strict=True) if end <= most // 2]
+    return replace(known, rooms=first(known.rooms, len),
+                   pages=dict(first(known.pages.items(), lambda page: len(page[0]) + len(page[1]))))
+
+
+def piece_characters(backend: str, prompts: Prompts) -> int:
+    """How long a piece may be: what a server says of its context is known before it refuses anything."""
+    if backend != "llama-server" or not (context := (server := wl.backend_module(backend)).context()):
+        return PIECE_CHARACTERS
+    room = (context - server.answer_tokens() - tokens_of(prompts.summarise)) * CHARACTERS_A_TOKEN
+    return max(LEAST_CHARACTERS, min(PIECE_CHARACTERS, int(max(room * BESIDE_SHARE / (BESIDE_SHARE + 2), room - MOST_BESIDE))))
+
+
+def shrunk(longest: int, error: wl.TooLong, ours: int) -> int:
+    """How long a piece may be, from what the server said of the one it refused; 0 where a smaller one would say nothing.
+    `ours`: tokens of the system prompt, which stays as long as it is."""
+    if longest <= LEAST_CHARACTERS + ALLOWANCE:
+        return 0
+    room = error.most * 2 // 3 - ours      # a third is the answer's
+    return int(longest * min(0.75, 0.9 * room / (error.tokens - ours))) if error.tokens > error.most and room > 0 else longest // 2
 
 
 def expected(conversations: Iterable[tuple[wl.Conversation, wl.Transcript]], known: Known, backend: str, prompts: Prompts,
@@ -130,7 +194,7 @@ def expected(conversations: Iterable[tuple[wl.Conversation, wl.Transcript]], kno
     total = Cost()
     for conversation, transcript in conversations:
         size = "large" if len(transcript.said) > long_threshold else "small"
-        parts = pieces(thinned(transcript), PIECE_CHARACTERS)
+        parts = pieces(thinned(transcript), piece_characters(backend, prompts))
         model = wl.backend_module(backend).model(size) if backend in ("claude", "llama-server") else backend
         for number, part in enumerate(parts, 1):
             text = render(Piece(conversation, part, known, number, len(parts)))

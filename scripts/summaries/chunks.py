@@ -1,48 +1,85 @@
-"""A transcript in pieces that a model can take, along message boundaries. Pure."""
+"""A transcript in pieces that a model can take, along message boundaries. Pure.
+
+The pieces together hold every message once and in order, the main line first, then each subagent's. Nothing is left out
+without a word: a message longer than a piece keeps its beginning and its end and says how much of its middle is gone.
+"""
 from __future__ import annotations
 
 import wiki_lib as wl
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-LEAST_CHARACTERS = 4_000      # a piece smaller than this holds nothing that a model could make sense of
+LEAST_CHARACTERS = 2_000      # a piece smaller than this holds nothing that a model could make sense of
+ALLOWANCE = 500               # by which a piece may be longer than asked for: headings of subagents, ids of 12 digits
+
+Item = wl.Message | wl.Shared
 
 
-def pieces(transcript: wl.Transcript, most: int) -> list[wl.Transcript]:
-    """The transcript in pieces of at most about `most` characters as rendered; a subagent's words come after the main line.
-    A message longer than a piece is a piece of its own, with its middle left out."""
+def pieces(transcript: wl.Transcript, most: int, after: int = 0) -> list[wl.Transcript]:
+    """The transcript from its item number `after` on, in pieces of at most `most` characters as rendered (and ALLOWANCE); at
+    least one, which is empty when nothing is left. `most` is taken as LEAST_CHARACTERS where it is less."""
     most = max(most, LEAST_CHARACTERS)
-    found: list[wl.Transcript] = []
-    line: list[wl.Message | wl.Shared] = []
-    agents: list[wl.Agent] = []
+    found: list[list[tuple[int, Item]]] = [[]]
     load = 0
-    for item, size in _items(transcript, most):
-        if load and load + size > most:
-            found.append(wl.Transcript(tuple(line), tuple(agents)))
-            line, agents, load = [], [], 0
-        (agents if isinstance(item, wl.Agent) else line).append(item)       # type: ignore[arg-type]
+    for number, (owner, item) in enumerate(_line(transcript)):
+        if number < after:
+            continue
+        item, size = _fitting(item, most)
+        if found[-1] and load + size > most:
+            found.append([])
+            load = 0
+        found[-1].append((owner, item))
         load += size
-    return [*found, wl.Transcript(tuple(line), tuple(agents))] if line or agents or not found else found
+    return [_transcript(transcript, part) for part in found]
 
 
-def _items(transcript: wl.Transcript, most: int) -> Iterator[tuple[wl.Message | wl.Shared | wl.Agent, int]]:
-    """Each message of the main line, then each subagent, cut to fit, with its size as rendered."""
+def items(transcript: wl.Transcript) -> int:
+    """How many items a piece holds: messages and shared runs."""
+    return len(transcript.messages) + sum(len(agent.messages) for agent in transcript.agents)
+
+
+def size_of(transcript: wl.Transcript) -> int:
+    return len(wl.render_transcript(transcript))
+
+
+def _line(transcript: wl.Transcript) -> Iterator[tuple[int, Item]]:
+    """All items in order, each with the number of the subagent it belongs to, -1 for the main line."""
     for item in transcript.messages:
-        yield (item, 80) if isinstance(item, wl.Shared) else _fitting(item, most)
-    for agent in transcript.agents:
-        messages = tuple(_fitting(m, most // max(1, len(agent.messages)))[0] for m in agent.messages)
-        yield replace(agent, messages=messages), sum(m.size + 60 for m in messages)
+        yield -1, item
+    for number, agent in enumerate(transcript.agents):
+        for message in agent.messages:
+            yield number, message
 
 
-def _fitting(message: wl.Message, most: int) -> tuple[wl.Message, int]:
-    room = most - 200
-    if message.size > room:
-        tools = "\n".join(message.tools)
-        if len(tools) > room // 2:
-            message = replace(message, tools=(cut(tools, room // 2),))
-        message = replace(message, text=cut(message.text, room - sum(map(len, message.tools))))
-    return message, message.size + 60
+def _transcript(whole: wl.Transcript, part: Iterable[tuple[int, Item]]) -> wl.Transcript:
+    main: list[Item] = []
+    agents: dict[int, list[wl.Message]] = {}
+    for owner, item in part:
+        if owner < 0 or isinstance(item, wl.Shared):
+            main.append(item)
+        else:
+            agents.setdefault(owner, []).append(item)
+    return wl.Transcript(tuple(main), tuple(replace(whole.agents[n], messages=tuple(m)) for n, m in agents.items()))
+
+
+def _fitting(item: Item, most: int) -> tuple[Item, int]:
+    """An item, cut to fit where it must be, and its size as rendered."""
+    if isinstance(item, wl.Shared):
+        return item, 80
+    size, room = _size(item), most - 200
+    if size <= most:
+        return item, size
+    tools = "\n".join(item.tools)
+    while size > most:       # once, but for texts whose lines read as the file's structure: a backslash more for each
+        kept = (cut(tools, max(room // 2, room - len(item.text))),) if tools else ()
+        message = replace(item, tools=kept, text=cut(item.text, room - sum(map(len, kept))))
+        size, room = _size(message), room * 3 // 4
+    return message, size
+
+
+def _size(message: wl.Message) -> int:
+    return len(wl.render_message(message, wl.short(message.id), "####")) + 1
 
 
 def cut(text: str, most: int) -> str:
