@@ -8,6 +8,7 @@ else is done with it, so that a run that was killed pays for nothing twice.
 """
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import itertools
@@ -141,7 +142,7 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], jobs: in
             yield item, result
     finally:
         if waiting:      # ^C, SIGTERM, or a caller that has seen enough: what is under way is stopped, not waited for
-            with stopping():
+            with stopping(), getattr(backend_module(backend), "stopping", contextlib.nullcontext)():
                 pool.shutdown(wait=True, cancel_futures=True)
         pool.shutdown(wait=True)
 

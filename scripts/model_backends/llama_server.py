@@ -240,10 +240,19 @@ def _error(text: str) -> str:
 _under_way: set[Any] = set()      # connections that somebody waits for
 
 
-def hang_up() -> None:
-    """End the calls of other threads: whoever waits for them sees them fail."""
+_closed: list[bool] = []          # while it holds anything, nothing more is asked
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """End the calls of other threads: whoever waits for them sees them fail; nothing is asked until this is left."""
+    _closed.append(True)
     for connection in list(_under_way):
         _cut(connection)
+    try:
+        yield
+    finally:
+        _closed.pop()
 
 
 def _request(place: str, method: str, path: str, body: dict[str, Any] | None, seconds: float) -> tuple[int, str]:
@@ -280,6 +289,8 @@ def _deadline(connection: HTTPConnection, seconds: float) -> Iterator[None]:
     _under_way.add(connection)
     timer.start()
     try:
+        if _closed:
+            raise ConnectionAbortedError("this run is being stopped")
         yield
     except OSError as error:
         if over.is_set():

@@ -79,7 +79,7 @@ def _fitting(item: Item, most: int) -> tuple[Item, int]:
 
 
 def _size(message: wl.Message) -> int:
-    return len(wl.render_message(message, wl.short(message.id), "####")) + 1
+    return len(wl.render_transcript(wl.Transcript((message,)))) + 2
 
 
 def cut(text: str, most: int) -> str:
