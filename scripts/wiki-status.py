@@ -36,17 +36,18 @@ def counts(wiki: wl.Wiki) -> dict[str, int]:
 
 
 def costs(wiki: wl.Wiki) -> dict[str, float]:
-    """Calls, tokens and USD over all ledgers here."""
+    """Calls, tokens and USD over all ledgers here; what a person's agent answered in its own session is no call."""
+    import wiki_budget
     total = {"calls": 0, "input_tokens": 0, "output_tokens": 0, "usd": 0.0}
     for path in sorted(wiki.root.glob("reports/ledger/*.jsonl")):
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-            try:
-                entry = json.loads(line)
-                total["calls"] += 1
-                for key in ("input_tokens", "output_tokens", "usd"):
-                    total[key] += entry.get(key) or 0
-            except (ValueError, AttributeError, TypeError):
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
+            entry = wiki_budget.parsed(line) if line.strip() else {}
+            if entry is None:
                 wl.warn(f"reports/ledger/{path.name}", f"line {number} does not parse; it counts as nothing")
+            elif entry:
+                total["calls"] += wiki_budget.cost_of(entry).calls
+                for key in ("input_tokens", "output_tokens", "usd"):
+                    total[key] += wiki_budget.amount(entry, key)
     return {**total, "usd": round(total["usd"], 4)}
 
 

@@ -31,6 +31,7 @@ SECONDS_A_CALL = 15.0                 # until the ledger knows better
 RUN_STARTED = "MEMEX_RUN_STARTED"     # set with the run lock: all phases of a night are one run, with one budget
 LOCK_WAIT_SECONDS = 60                # for the ledger: what was paid for is entered
 ROUNDING = 1e-9                       # of USD: three times 0.1 is 0.3
+UNSURE = 10                           # so many times as dear as expected may calls be, until the first of a run has been paid for
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,17 @@ def ledger_lines(root: Path, pattern: str) -> Iterator[dict[str, Any]]:
 def cost_of(record: Mapping[str, Any]) -> Cost:
     """What a ledger line says a call cost; what is no number counts as nothing, and so does what a person's agent answered. Of
     a call that was not heard of again it is what it was expected to cost at most."""
-    def number(key: str) -> float:
-        value = record.get(key)
-        known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-        return value if known else 0      # type: ignore[return-value]
     if record.get("backend") == "agent":
         return Cost()
-    return Cost(1, int(number("input_tokens") + number("output_tokens") or number("tokens_at_most")),
-                float(number("usd") or number("usd_at_most")))
+    return Cost(1, int(amount(record, "input_tokens") + amount(record, "output_tokens") or amount(record, "tokens_at_most")),
+                float(amount(record, "usd") or amount(record, "usd_at_most")))
+
+
+def amount(record: Mapping[str, Any], key: str) -> float:
+    """A number of a ledger line; 0 for what is none, or less."""
+    value = record.get(key)
+    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return value if known else 0      # type: ignore[return-value]
 
 
 def enter(record: Mapping[str, Any], once: bool = False) -> None:
@@ -160,8 +164,9 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Held:
-    """What was set aside for a call: `cost`, which is `expected` times as dear as calls turned out to be."""
+    """What was set aside for a call: `cost`, which is at least `at_most`: what is `expected`, as dear as calls turned out to be."""
     expected: Cost
+    at_most: Cost
     cost: Cost
 
 
@@ -174,6 +179,7 @@ class Spending:
     under_way: Cost = Cost()
     stopped: str = ""
     factor: float = 1.0               # how much dearer than expected the dearest call of this run was
+    sure: bool = False                # whether one has been paid for
     turn: threading.Condition = field(default_factory=threading.Condition)
     _run: Cost | None = None          # by the ledger: of this run, before this process
     _day: tuple[str, Cost] = ("", Cost())      # a day, and what the ledgers knew of it less what this process had spent by then
@@ -203,13 +209,15 @@ class Spending:
             while True:
                 if self.stopped:
                     return Refusal(self.stopped, True)
-                held = expected.dearer(self.factor)
+                at_most = expected.dearer(self.factor)
+                # More than one at a time only where even a price list that is wrong would not lead beyond the limit.
+                held = at_most if self.sure or not self.under_way.calls else at_most.dearer(UNSURE)
                 refusal = self._refusal(held, least)
                 if refusal is None:
                     self.under_way = self.under_way + held
-                    return Held(expected, held)
+                    return Held(expected, at_most, held)
                 # What is under way may turn out cheaper than what was set aside for it: only then is it known what is left.
-                if not self.under_way.calls or self._refusal(held, least, Cost()):
+                if not self.under_way.calls or self._refusal(at_most, least, Cost()):
                     return refusal
                 self.turn.wait()
 
@@ -222,8 +230,8 @@ class Spending:
                 left = limit - getattr(gone + (self.under_way if under_way is None else under_way), unit) + ROUNDING
                 if getattr(least, unit) > left:
                     return Refusal(f"the {scope}'s budget of {limit:g} {name} is spent", True)
-                if (needed := getattr(cost, unit)) > left:
-                    return Refusal(f"it may cost {needed:g} {name}, more than is left of the {scope}'s {limit:g}", False)
+                if getattr(cost, unit) > left:
+                    return Refusal(f"it may cost more than is left of the {scope}'s budget of {limit:g} {name}", False)
         return None
 
     def settle(self, held: Held, real: Cost | None) -> None:
@@ -231,7 +239,7 @@ class Spending:
         with self.turn:
             self.under_way = self.under_way - held.cost
             if real is not None:
-                self.spent = self.spent + real
+                self.spent, self.sure = self.spent + real, True
                 for unit in ("tokens", "usd"):
                     if expected := getattr(held.expected, unit):
                         self.factor = max(self.factor, getattr(real, unit) / expected)

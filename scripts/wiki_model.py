@@ -214,7 +214,7 @@ def _accounted(question: Question, backend: str, model: str, reply: Reply, secon
         return None
     record = ledger_line(question, backend, model, reply, seconds)
     if reply.unknown:
-        record |= {"tokens_at_most": held.cost.tokens, "usd_at_most": round(held.cost.usd, 6)}
+        record |= {"tokens_at_most": held.at_most.tokens, "usd_at_most": round(held.at_most.usd, 6)}
     elif not reply.failed:
         keep_answer(name, reply, record)
     budget.enter(record)
