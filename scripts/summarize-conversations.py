@@ -18,16 +18,18 @@ from __future__ import annotations
 import wiki_lib as wl  # first: it steps into the environment
 
 import argparse
+import functools
 import json
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:      # imported where they are used: their patterns take 0.2 s to compile, which --help need not pay
+    from summaries.asking import Known, Prompts
     from summaries.extractive import Summary
 
 CLAUDE_LONG_THRESHOLD = 200   # messages; beyond it the larger model reads the conversation
@@ -192,16 +194,22 @@ class Asking:
     heads: list[wl.Conversation]
     long_threshold: int
     prompt: str
-    stopped: wl.Deferred | None = None
+    stopped: wl.Deferred | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
+    @functools.cached_property
+    def known(self) -> Known:
+        """What the wiki has already; read when it is first asked for."""
         from summaries import asking
         from summaries.topics import Rooms
         rooms = Rooms.of(self.heads)
         names = [rooms.named[k] for k in sorted(rooms.counts, key=lambda k: (-rooms.counts[k], k))]
         about = {h.session_id: f"{h.title}. {h.summary}".strip() for h in self.heads if h.session_id}
-        self.known = asking.Known(names, {p.path: p.title for p in self.wiki.pages("wiki")}, about)
-        self.prompts = asking.Prompts.read(wl.SCRIPTS / "prompts", Path(self.prompt).name)
+        return asking.Known(names, {p.path: p.title for p in self.wiki.pages("wiki")}, about)
+
+    @functools.cached_property
+    def prompts(self) -> Prompts:
+        from summaries import asking
+        return asking.Prompts.read(wl.SCRIPTS / "prompts", Path(self.prompt).name)
 
     def told(self, item: Due) -> Summary | wl.Deferred | wl.ModelError:
         """What came of asking about one conversation; once nothing more can be asked, nothing more is tried."""
@@ -262,12 +270,14 @@ def withdraw(wiki: wl.Wiki, asked: Container[str]) -> None:
     """Take away the questions that nobody asks any more: the conversation is gone, was summarised by a model meanwhile, or
     was asked about in another way. `asked`: conversations that this run put to the agent."""
     from model_backends import agent
-    for path, about in questions(wiki).items():
+    waiting = questions(wiki)
+    there = set(wiki.files("conversations")) if waiting else set()
+    for path, about in waiting.items():
         if path.stem in agent.asked_now:
             continue
-        if about in asked or about not in wiki.files("conversations") or not _may_be_asked(wiki, about):
+        if about in asked or about not in there or not _may_be_asked(wiki, about):
             agent.withdraw(path)
-            wl.say(f"withdrew the question about {about}: nothing is to be asked there any more")
+            wl.say(f"withdrew the question about {wl.one_line(wl.verbatim(about))}: nothing is to be asked there any more")
 
 
 def _may_be_asked(wiki: wl.Wiki, path: str) -> bool:
@@ -342,6 +352,32 @@ def options() -> argparse.Namespace:
     return args
 
 
+def due_now(wiki: wl.Wiki, heads: list[wl.Conversation], seen: Seen, args: argparse.Namespace, backend: str) -> list[Due]:
+    """What this backend is to summarise in this run, in its order."""
+    by_model = backend != "extractive"
+    asked = set(questions(wiki).values()) if backend == "agent" else set()
+    return in_order(find_due(wiki, heads, seen, args.force, by_model), by_model, asked)[: args.limit]
+
+
+def summarise(wiki: wl.Wiki, heads: list[wl.Conversation], seen: Seen, args: argparse.Namespace, asking: Asking) -> list[str]:
+    """Summarise what is due; the paths that were written. Answers of an agent are taken up whoever is asked now."""
+    withdraw(wiki, ())
+    written: list[str] = []
+    if asking.backend != "agent" and (answered := set(questions(wiki, answered=True).values())):
+        mine = [h for h in heads if h.path in answered]
+        written = by_agent(replace(asking, backend="agent"), due_now(wiki, mine, seen, args, "agent"))
+        heads = [h for h in heads if h.path not in written]
+    due = due_now(wiki, heads, seen, args, asking.backend)
+    if asking.backend == "extractive":
+        written += extract(wiki, due, asking.heads) if due else []
+    elif asking.backend == "agent":
+        written += by_agent(asking, due) if due else []
+    elif due:
+        written += ask(asking, due, args.jobs)
+    withdraw(wiki, {d.path for d in due} if asking.backend == "agent" and not asking.stopped else ())
+    return written
+
+
 def main() -> int | None:
     args = options()
     seams = wl.seams("summarize-conversations", {
@@ -353,39 +389,20 @@ def main() -> int | None:
         heads = wiki.conversations()
         mine = [h for h in heads if args.project in (None, h.wing) and h.date >= (args.since or "")]
         seen = Seen(wiki)
-
-        def due_by(backend: str, heads: list[wl.Conversation]) -> list[Due]:
-            by_model = backend != "extractive"
-            asked = set(questions(wiki).values()) if backend == "agent" else set()
-            return in_order(find_due(wiki, heads, seen, args.force, by_model), by_model, asked)[: args.limit]
-
-        def asked_of(backend: str) -> Asking:
-            return Asking(wiki, backend, heads, int(seams["CLAUDE_LONG_THRESHOLD"]), str(seams["MINE_PROMPT_FILE"]))
-
+        asking = Asking(wiki, backend, heads, int(seams["CLAUDE_LONG_THRESHOLD"]), str(seams["MINE_PROMPT_FILE"]))
         if args.estimate:
-            cost = estimate(asked_of(backend), due_by(backend, mine))
+            cost = estimate(asking, due_now(wiki, mine, seen, args, backend))
             print(json.dumps(cost) if args.json else estimated(cost, args.jobs))
             return None
         if args.dry_run:
-            for item in due_by(backend, mine):
+            for item in due_now(wiki, mine, seen, args, backend):
                 wl.say(f"would summarise {item.path}: {item.why}, by {backend}")
             return None
-        written = []
-        if backend != "agent" and (answered := set(questions(wiki, answered=True).values())):
-            written = by_agent(asked_of("agent"), due_by("agent", [h for h in mine if h.path in answered]))
-            heads, mine = ([h for h in wiki.conversations() if h.path in {k.path for k in known}] for known in (heads, mine))
-        due = due_by(backend, mine)
-        if due and backend == "agent":
-            asking = asked_of(backend)
-            written += by_agent(asking, due)
-        elif due:
-            written += extract(wiki, due, heads) if backend == "extractive" else ask(asked_of(backend), due, args.jobs)
-        for path in written:
+        for path in summarise(wiki, mine, seen, args, asking):
             seen.remember(path)
         narrowed = bool(args.project or args.since)
         seen.now |= {p: s for p, s in seen.known.items() if p not in seen.now and narrowed}
         seen.save()
-        withdraw(wiki, {d.path for d in due} if backend == "agent" and not asking.stopped else set())
         wl.forget_old_answers()
     return None
 

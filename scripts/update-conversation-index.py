@@ -3,9 +3,17 @@
 
 Everything here is a pure function of the conversations and pages in git: the same wiki gives the same bytes on every
 machine, and a run that finds nothing new writes nothing. Ends by bringing the search index up to date.
+
+  update-conversation-index.py                     without a model
+  update-conversation-index.py --compress          the larger picture, too, by a llama-server where one answers
+  update-conversation-index.py --compress --claude the same by claude
+
+The larger picture is a block of context/active-concerns.md, made by a model from all memories and all that is open. It stays
+until they change and --compress is run again; the file as it was is kept in the cache.
 """
 import wiki_lib as wl
 
+import argparse
 import functools
 import re
 import sys
@@ -14,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import wiki_standing as standing
+from summaries import picture
 
 PROJECT_NAMES = {}            # wing: the name people say; a wing without one is called as it is
 PROJECT_ORDER = ()            # wings that come first in the index, in this order; the others follow by name
@@ -30,6 +39,8 @@ RECENT_DAYS = 180             # decisions that are older, counted from the newes
 CONCERN_DAYS = 90             # older concerns than this, counted from the newest conversation, are history
 CONCERNS_KEPT = 40            # lines of active-concerns.md
 SEARCH_SECONDS = 900          # for the search index of a large wiki that is built anew
+BACKEND = None                # who makes the larger picture: claude | llama-server | agent; None: a llama-server where one answers
+BACKUPS_KEPT = 10             # of active-concerns.md, in the cache
 
 OPEN, CLOSE = "<!-- memex:concerns -->", "<!-- /memex:concerns -->"
 CONCERNS_HEAD = "# Active concerns\n\nWhat stands outside the marked block is yours and is kept.\n\n"
@@ -188,6 +199,7 @@ _ADDED = re.compile(r"^\d{4}-\d\d-\d\d(?: [\w.-]+)?: | \([^()]*\[from\]\([^()]*\
 
 def by_hand(text: str) -> Hand:
     """What a person says in active-concerns.md."""
+    text = picture.without(text)
     block = re.search(re.escape(OPEN) + "(.*?)" + re.escape(CLOSE), text, re.S)
     outside = text.replace(block[0], "") if block else text
     items = [(m[1] or " ", m[2].strip()) for m in _ITEM.finditer(outside)]
@@ -308,7 +320,7 @@ def plan(wiki: wl.Wiki, conversations: list[wl.Conversation], pages: list[wl.Wik
          ) -> Iterator[wl.Edit]:
     """Every generated file as it should be; apply() leaves alone what is so already."""
     wings = by_wing(conversations, names, order)
-    concerns = wiki.text("context/active-concerns.md") or ""
+    concerns = picture.one_picture(wiki.text("context/active-concerns.md") or "", OPEN)
     hand = by_hand(concerns)
 
     @functools.cache
@@ -343,11 +355,78 @@ def update_search() -> None:
             wl.warn("search index", str(error))
 
 
-def main() -> int | None:
+def compress(wiki: wl.Wiki, conversations: list[wl.Conversation], args: argparse.Namespace, backend: str) -> None:
+    """Have a model make the larger picture anew where its inputs have changed since; what cannot be asked now is deferred."""
+    concerns, extractions = wiki.text(picture.PATH) or "", wiki.text("context/raw-extractions.md") or ""
+    now = picture.inputs_digest(extractions, concerns)
+    if any(digest == now for digest, _ in picture.blocks(concerns)) or not any(c.bullets for c in conversations):
+        return
+    if args.dry_run and not args.estimate:
+        wl.say(f"would ask {backend or 'a model'} for the larger picture: what it is made from has changed")
+    elif not backend:
+        wl.say("deferred: the larger picture: no llama-server answers; name a model with --backend")
+    else:
+        ask_for_picture(wiki, list(reversed(newest_first(conversations))), concerns, extractions, backend, args.estimate)
+
+
+def ask_for_picture(wiki: wl.Wiki, conversations: list[wl.Conversation], concerns: str, extractions: str, backend: str,
+                    estimate: bool) -> None:
+    from summaries import synthesis
+    prompt = wl.SCRIPTS / "prompts" / "compress.md"
+    if estimate:
+        cost = synthesis.expected(conversations, concerns, backend, prompt)
+        print(f"the larger picture: {cost.calls} calls, about {cost.tokens:,} tokens, {cost.usd:.2f} USD ({backend})")
+        return
+    try:
+        block = synthesis.asked(conversations, concerns, extractions, backend, prompt)
+    except wl.ModelError as error:
+        wl.warn(picture.PATH, str(error))
+        return
+    if isinstance(block, wl.Deferred):
+        wl.say(f"deferred: the larger picture: {block.reason}")
+        return
+    if concerns:
+        back_up(concerns)
+    wiki.apply([wl.Write(path=picture.PATH, text=picture.placed(concerns, block, OPEN), why="the larger picture",
+                         expect=wl.sha(concerns) if concerns else None)])
+
+
+def back_up(text: str) -> None:
+    """Keep active-concerns.md as it was, in the cache."""
+    folder = wl.cache_dir() / f"backups-{wl.wiki_key()}"
+    path = folder / f"active-concerns-{wl.now().replace(':', '')}-{wl.sha(text)[:6]}.md"
+    wl.atomic_write(path, text, durable=True)
+    for old in sorted(folder.glob("active-concerns-*.md"))[:-BACKUPS_KEPT]:
+        old.unlink(missing_ok=True)
+
+
+def chosen_backend(args: argparse.Namespace, named: str | None) -> str:
+    """Who is asked; '' for nobody: without a model there is no larger picture."""
+    backend = "claude" if args.claude else args.backend or named
+    if backend is None:
+        return "" if wl.backend_module("llama-server").unready() else "llama-server"
+    return "" if backend == "extractive" else backend
+
+
+def options() -> argparse.Namespace:
+    import wiki_budget
     parser = wl.parser(__doc__)
-    parser.add_argument("--dry-run", action="store_true", help="say what would be written; write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be written; write nothing, ask nothing")
+    parser.add_argument("--compress", action="store_true", help="have a model make the larger picture where its inputs changed")
+    parser.add_argument("--backend", choices=("claude", "llama-server", "agent"), help="who makes it")
+    parser.add_argument("--claude", action="store_true", help="the same as --backend claude")
+    wiki_budget.options(parser, side_by_side=False)
     args = parser.parse_args()
-    seams = wl.seams("update-conversation-index", {"PROJECT_NAMES": PROJECT_NAMES, "PROJECT_ORDER": PROJECT_ORDER})
+    wiki_budget.apply_options(args)
+    if args.estimate:
+        args.dry_run = True
+    return args
+
+
+def main() -> int | None:
+    args = options()
+    seams = wl.seams("update-conversation-index", {
+        "PROJECT_NAMES": PROJECT_NAMES, "PROJECT_ORDER": PROJECT_ORDER, "BACKEND": BACKEND})
     wl.dry_run(args.dry_run)
     wiki = wl.Wiki()
     if not wiki.root.is_dir():
@@ -357,7 +436,10 @@ def main() -> int | None:
         conversations = wiki.conversations()
         # A wiki without any session gets its files without a word: a night with nothing to say sends no mail.
         begins = not conversations and wiki.text("conversations/index.md") is None
-        wiki.apply(plan(wiki, conversations, wiki.pages("wiki"), names, order), quiet=begins)
+        if not args.estimate:
+            wiki.apply(plan(wiki, conversations, wiki.pages("wiki"), names, order), quiet=begins)
+        if args.compress or args.estimate:
+            compress(wiki, conversations, args, chosen_backend(args, seams["BACKEND"]))
         if not args.dry_run:
             update_search()
     return None

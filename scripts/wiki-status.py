@@ -17,6 +17,7 @@ from pathlib import Path
 import session_canary
 import session_marks
 import session_retention
+from model_backends import agent
 from wiki_alerts import raised
 
 REVIEW_COMMAND = "scripts/wiki-staging.py --list"
@@ -75,7 +76,9 @@ def status(wiki: wl.Wiki) -> dict:
         "counts": counts(wiki),
         "last_runs": last,
         "overdue": [name for name, at in last.items() if (day := wl.as_date(at)) and (wl.today() - day).days > OVERDUE_DAYS],
-        "queue": {"staged": len(wiki.files("staging")), "review": REVIEW_COMMAND},
+        "queue": {"staged": len(wiki.files("staging")), "review": REVIEW_COMMAND,
+                  "questions": len(agent.waiting(wiki.root)), "answered": len(agent.answered(wiki.root)),
+                  "failed": len(list((wiki.root / agent.FOLDER / "failed").glob("*.json")))},
         "costs": costs(wiki),
         "alerts": raised(wiki) + errors,
         "own_sessions_seen": own_sessions(wiki, state),
@@ -129,11 +132,23 @@ def person(found: dict) -> str:
     ]
     if c["staged"]:
         lines.append(f"  review: {REVIEW_COMMAND}")
+    lines += queued(found["queue"])
     if found["own_sessions_seen"]:
         lines.append(f"  {number(found['own_sessions_seen'], 'session')} of our own model calls seen; there should be none: "
                      "does an old claude keep them?")
     lines += [f"  {line}" for line in session_canary.lines(found["formats"])]
     return "\n".join(lines + [f"  ! {alert}" for alert in found["alerts"]])
+
+
+def queued(queue: dict) -> list[str]:
+    """What waits in context/questions/, for a person."""
+    told = []
+    if queue["questions"]:
+        told.append(f"  {number(queue['questions'], 'question')} in {agent.FOLDER}/ for an agent's session (skill wiki-questions); "
+                    f"{queue['answered']} answered and not yet taken up")
+    if queue["failed"]:
+        told.append(f"  {number(queue['failed'], 'answer')} set aside in {agent.FOLDER}/failed/; delete one to have it asked again")
+    return told
 
 
 def main() -> int | None:

@@ -262,14 +262,15 @@ spending = Spending()
 
 # ---------------------------------------------------------------- the command line
 
-def options(parser: argparse.ArgumentParser) -> None:
-    """The flags of every script that asks models."""
+def options(parser: argparse.ArgumentParser, side_by_side: bool = True) -> None:
+    """The flags of every script that asks models; `side_by_side`: several at a time."""
     group = parser.add_argument_group("what it may cost (wiki.yaml: budget; what is left over waits for the next run)")
     group.add_argument("--max-usd", type=_amount, metavar="USD", help="at most so much in this run")
     group.add_argument("--max-calls", type=_amount, metavar="N", help="at most N calls in this run")
     group.add_argument("--max-tokens", type=_amount, metavar="N", help="at most N tokens, sent and received, in this run")
     group.add_argument("--estimate", action="store_true", help="say what the backlog would cost; ask nothing, write nothing")
-    group.add_argument("--jobs", type=int, default=1, metavar="N", help="N calls side by side (default 1)")
+    if side_by_side:
+        group.add_argument("--jobs", type=int, default=1, metavar="N", help="N calls side by side (default 1)")
 
 
 def _amount(text: str) -> float:
@@ -284,7 +285,7 @@ def _amount(text: str) -> float:
 
 def apply_options(args: argparse.Namespace) -> None:
     """Put the flags over wiki.yaml."""
-    if args.jobs < 1:
+    if getattr(args, "jobs", 1) < 1:
         raise WikiError("--jobs: needs at least 1")
     given = {"usd": args.max_usd, "calls": args.max_calls, "tokens": args.max_tokens}
     spending.limits = {k: v for k, v in given.items() if v is not None}

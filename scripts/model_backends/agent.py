@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from wiki_disk import Wiki, atomic_write
+from wiki_disk import PROGRAM, Wiki, atomic_write
 from wiki_text import WikiError, load_yaml, sha, slug, split_frontmatter
 
 NAME = "agent"
@@ -21,6 +21,7 @@ ANSWER, REFUSED = ".answer.json", ".refused.json"
 ANSWER_BYTES = 500_000        # a longer answer is none
 HEAD_CHARACTERS = 20_000      # of a question, in which its frontmatter stands
 MOST_WAITING = 40             # questions at a time; an agent answers no more in a day
+TAKEN_UP_BY = {"compress": "update-conversation-index.py --compress --backend agent"}     # for other kinds by who asked
 FULL = f"{MOST_WAITING} questions wait for an agent's answer already"
 asked_now: set[str] = set()   # names of the questions that this run came upon
 
@@ -30,8 +31,9 @@ def question_name(kind: str, subject: str) -> str:
     return f"{kind}-{slug(subject.rsplit('/', 1)[-1].removesuffix('.md'))}-{sha(subject)[:6]}"
 
 
-def path_of(kind: str, subject: str, ending: str = ".md") -> Path:
-    return Wiki().resolve(f"{FOLDER}/{question_name(kind, subject)}{ending}")
+def path_of(kind: str, subject: str) -> Path:
+    """Where the question about a subject stands; WikiError when that is a link, or leads out of the wiki."""
+    return Wiki().resolve(f"{FOLDER}/{question_name(kind, subject)}.md")
 
 
 def waiting(root: Path) -> list[Path]:
@@ -69,29 +71,31 @@ def asked(kind: str, subject: str) -> dict[str, Any]:
 
 def put(question: Any, prompt: str, key: str, attempt: int = 1, trouble: str = "") -> None:
     """Write a question down; whatever waited under its name is replaced. An answer that was refused stays at hand."""
-    path, answer, refused = (path_of(question.kind, question.subject, ending) for ending in (".md", ANSWER, REFUSED))
+    path = path_of(question.kind, question.subject)
+    answer, refused = path.with_suffix(ANSWER), path.with_suffix(REFUSED)
     again = (f"\n**The last answer could not be used:** {trouble}\nIt stands in `{refused.name}`: mend what is wrong there and "
              f"leave the rest. An answer that cannot be used a second time is set aside.\n") if trouble else ""
+    by = TAKEN_UP_BY.get(question.kind, f"{PROGRAM} --backend agent")
     text = (f"---\nkind: {question.kind}\nsubject: {json.dumps(question.subject, ensure_ascii=False)}\nkey: {key}\n"
-            f"attempt: {attempt}\nanswer: {answer.name}\n---\n# A question of the wiki\n{again}\n{question.system.strip()}\n\n"
+            f"attempt: {attempt}\nanswer: {answer.name}\ntaken_up_by: {by}\n---\n# A question of the wiki\n{again}\n"
+            f"{question.system.strip()}\n\n"
             f"Write the JSON object, and nothing else, to `{answer.name}` beside this file. It has this schema:\n\n"
-            f"```json\n{json.dumps(question.schema, indent=1)}\n```\n\n{prompt}\n")
-    for old in (refused, answer):
-        old.unlink(missing_ok=True)
+            f"```json\n{json.dumps(question.schema)}\n```\n\n{prompt}\n")
+    _remove(refused, answer)
     atomic_write(path, text)
 
 
 def refuse(question: Any, prompt: str, key: str, said: str, trouble: str) -> None:
     """Ask again, with what was wrong with the answer and the answer itself."""
     put(question, prompt, key, 2, trouble)
-    atomic_write(path_of(question.kind, question.subject, REFUSED), said)
+    atomic_write(path_of(question.kind, question.subject).with_suffix(REFUSED), said)
 
 
 def taken(kind: str, subject: str) -> str | None:
     """The text of an answer, None where there is none (yet). What is no plain file, or far too large, is an empty answer:
     refused like any other."""
     path = Wiki().root / FOLDER / f"{question_name(kind, subject)}{ANSWER}"
-    if not os.path.lexists(path):
+    if not os.path.lexists(path) or path.is_dir() and not path.is_symlink():
         return None
     if path.is_symlink() or not path.is_file() or path.stat().st_size > ANSWER_BYTES:
         return ""
@@ -105,7 +109,10 @@ def done(kind: str, subject: str) -> None:
 
 def withdraw(question: Path) -> None:
     """Take the file of a question away, with its answer."""
-    for ending in (".md", ANSWER, REFUSED):
-        path = question.with_suffix(ending)
+    _remove(*(question.with_suffix(ending) for ending in (".md", ANSWER, REFUSED)))
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
         if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)

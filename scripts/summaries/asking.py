@@ -143,7 +143,9 @@ def _joined(about: _About, done: list[Summary], most: int, join: str = "all") ->
     piece = Piece(about.conversation, wl.Transcript(), within(about.known, most // BESIDE_SHARE), before=so_far(done, most),
                   found=found, topics=topics)
     try:
-        return about.ask(piece, join)
+        answer = about.ask(piece, join)
+        left_out = sum(summary.dropped for summary in done)
+        return answer if isinstance(answer, wl.Deferred) else replace(answer, dropped=answer.dropped + left_out)
     except wl.TooLong:
         if len(done) <= 2:
             raise
@@ -210,16 +212,19 @@ def question(piece: Piece, system: str, messages: Mapping[str, wl.Message], size
     return wl.Question(
         kind="summarise", subject=piece.conversation.path + part, material=piece, schema=SCHEMA, system=system,
         render=render, size=size, same=render(replace(piece, known=Known())),
-        check=lambda value: trouble(value, messages), mend=lambda value: supported(value, messages))
+        check=lambda value: trouble(value, messages, piece.conversation.wing),
+        mend=lambda value: supported(value, messages, piece.conversation.wing))
 
 
 def render(piece: Piece) -> str:
     """What a model sees of a piece."""
     known = piece.known
-    head = [f"Title: {piece.conversation.title}", f"Existing rooms: {', '.join(known.rooms[:ROOMS_SHOWN]) or 'none'}"]
+    talk = piece.conversation
+    head = [f"Title: {talk.title}\nProject: {talk.wing}\nDay: {talk.date}",
+            f"Existing rooms: {', '.join(known.rooms[:ROOMS_SHOWN]) or 'none'}"]
     if known.pages:
         head.append("Existing pages:\n" + "\n".join(f"- {p}: {t}" for p, t in list(known.pages.items())[:PAGES_SHOWN]))
-    if parent := known.sessions.get(str(piece.conversation.meta.get("forked_from") or "")):
+    if parent := known.sessions.get(str(talk.meta.get("forked_from") or "")):
         head.append(f"It began as a copy of another conversation, which is remembered there:\n{parent}")
     if piece.of > 1:
         head.append(f"This is part {piece.number} of {piece.of} of the conversation.")
@@ -247,34 +252,35 @@ def ids(cites: Sequence[str]) -> list[str]:
     return [c.strip("#[] ,") for c in cites]
 
 
-def trouble(value: dict[str, Any], messages: Mapping[str, wl.Message]) -> str:
-    """What is wrong with an answer, so that it can be asked again once; '' when it can be used."""
+def trouble(value: dict[str, Any], messages: Mapping[str, wl.Message], given: str = "") -> str:
+    """What is wrong with an answer, so that it can be asked again once; '' when it can be used. `given`: words that need no
+    message, such as the project's name."""
     found = []
     for bullet in value["bullets"]:
         told = repr(wl.one_line(bullet["text"], 80))
         if unknown := [c for c in ids(bullet["cites"]) if c not in messages]:
             found.append(f"no message has the id {', '.join(unknown)}, cited for {told}")
-        elif missing := unsupported(bullet["text"], [messages[c] for c in ids(bullet["cites"])]):
+        elif missing := unsupported(bullet["text"], [messages[c] for c in ids(bullet["cites"])], given):
             found.append(f"the messages cited for {told} do not say {missing}")
     more = [f"and {len(found) - TROUBLES_TOLD} more such"] if len(found) > TROUBLES_TOLD else []
     return "; ".join(found[:TROUBLES_TOLD] + more)
 
 
-def supported(value: dict[str, Any], messages: Mapping[str, wl.Message]) -> dict[str, Any] | None:
+def supported(value: dict[str, Any], messages: Mapping[str, wl.Message], given: str = "") -> dict[str, Any] | None:
     """An answer without the bullets that what they cite does not support, and how many those were; None when it is not to be
     trusted: an id that does not exist, or too many such bullets."""
     bullets = value["bullets"]
     if any(c not in messages for b in bullets for c in ids(b["cites"])):
         return None
-    kept = [b for b in bullets if not unsupported(b["text"], [messages[c] for c in ids(b["cites"])])]
+    kept = [b for b in bullets if not unsupported(b["text"], [messages[c] for c in ids(b["cites"])], given)]
     dropped = len(bullets) - len(kept)
     return None if len(kept) < len(bullets) * UNSUPPORTED_SHARE else {**value, "bullets": kept, DROPPED: dropped}
 
 
-def unsupported(text: str, cited: Sequence[wl.Message]) -> str:
+def unsupported(text: str, cited: Sequence[wl.Message], given: str = "") -> str:
     """What a bullet says that the messages it cites do not: '' when half of its content words and every number, path and
     identifier stand in them."""
-    said = " ".join(" ".join((m.text, *m.tools)) for m in cited).lower()
+    said = " ".join([given, given.replace("-", " "), *(" ".join((m.text, *m.tools)) for m in cited)]).lower()
     plain = " ".join(said.replace("`", "").split())
     for match in _EXACT.finditer(text):
         token = " ".join(next(filter(None, match.groups())).lower().split())
