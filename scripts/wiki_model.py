@@ -107,9 +107,13 @@ def ask(question: Question, backend: str = "extractive") -> Answer | Deferred:
     if (aside := failed_path(question)).exists() and key in aside.read_text(encoding="utf-8", errors="replace"):
         return Deferred(f"{question.subject}: was asked in vain; see {FAILED}/{aside.name}, delete it to ask again", all=False)
     if backend == "agent":
-        return _from_agent(question, text, key)
-    with _one_at_a_time[key]:
-        return _from_model(question, text, key, backend_module(backend))
+        answer = _from_agent(question, text, key)
+    else:
+        with _one_at_a_time[key]:
+            answer = _from_model(question, text, key, backend_module(backend))
+    if isinstance(answer, Answer):      # of the question as it was before
+        aside.unlink(missing_ok=True)
+    return answer
 
 
 _one_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)      # one question is not paid for twice

@@ -347,6 +347,30 @@ def test_whoever_answered_is_not_asked_the_same_again(home, answering):
     assert len(backend.asked) == 1 == len(ledger(home))
 
 
+def test_what_was_set_aside_is_gone_when_its_changed_question_is_answered(home, answering):
+    with answering("prose", "prose", bullet()) as backend:
+        with pytest.raises(wl.ModelError):
+            backend.ask(about())
+        assert failed(home) and backend.ask(about("The session has grown.")).value == bullet()
+    assert not failed(home)
+
+
+def test_without_a_model_the_material_alone_is_answered_and_no_ledger_is_written(home):
+    """M16: extractive reads the material, never a prompt."""
+    home.wiki.mkdir()
+
+    @m.extractive("halls")
+    def halls(material: str) -> dict:
+        return {"said": material}
+    answer = m.ask(about("words"), "extractive")
+    assert (answer.value, answer.by) == ({"said": "words"}, "extractive") and ledger(home) == []
+
+
+def test_an_unknown_backend_is_named(home):
+    with pytest.raises(wl.WikiError, match="one of claude, llama-server, agent, extractive"):
+        m.ask(about(), "gpt")
+
+
 # ---------------------------------------------------------------- answers that were paid for
 
 @pytest.fixture
@@ -600,6 +624,15 @@ def test_a_real_cli_without_anybody_to_reach_or_a_login_ends_as_the_contract_say
     done = subprocess.run([sys.executable, "-c", DRIVER], input="x", text=True, capture_output=True, timeout=60, env=nobody)
     assert [json.loads(line).split("(")[0] for line in done.stdout.splitlines()] == ["Deferred"] * 2, done.stdout + done.stderr
     assert "login" in done.stdout and processes(home) == []
+
+
+def test_a_prompt_that_is_too_long_for_the_real_cli_is_no_failure_of_the_answer(home, ask_real):
+    """M15: it is asked about in pieces."""
+    with LoopbackApi(reply=lambda body: error(400, "prompt is too long: 210000 tokens > 200000 maximum")) as api:
+        [answer] = ask_real(api)
+    assert answer.startswith("TooLong") and not failed(home)
+    [line] = ledger(home)
+    assert (line["outcome"], line["usd"]) == ("too long", 0)
 
 
 def test_an_answer_that_the_real_cli_refuses_is_mended_by_one_repair(home, ask_real):

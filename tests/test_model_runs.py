@@ -37,7 +37,8 @@ log(asked=number)
 found = re.findall(r"^- (\\w+): (.*) \\[#(\\w+)", prompt, re.M) or [
     ("fact", " ".join(re.findall(r"(?<![^\\s])[a-z]{4,}(?![^\\s.])", text)[:6]), key)
     for key, text in re.findall(r"^### .*? #([0-9a-f]{8,12})\\n(.*?)(?=^### |^## |^</data|\\Z)", prompt, re.M | re.S)]
-bullets = [{"hall": hall, "text": text, "cites": [key]} for hall, text, key in found if len(text.split()) > 2][:3]
+found = [f for f in found if len(f[1].split()) > 2 and not f[2].startswith("0000")]      # a file's made-up ids may clash
+bullets = [{"hall": hall, "text": text, "cites": [key]} for hall, text, key in found][:3]
 right = {"title": "A talk", "summary": "They talked.", "topics": ["retry-policy"], "bullets": bullets}
 if mode == "kill" and number >= int(given[0]):
     os.kill(os.getppid(), signal.SIGKILL)
@@ -141,9 +142,9 @@ def through_the_night(runs: Runs, count: int, *limit: str) -> None:
     assert status == 1 and err and out.count("write conversations/") == runs.summarised() > 0
     runs.sound()
     first = runs.asked()
-    status, out, _ = runs.run("--jobs", "4", *limit)
+    status, out, err = runs.run("--jobs", "4", *limit)
     aside = list((runs.home.wiki / "context/questions/failed").iterdir())
-    assert status == 0 and ("deferred" in out) == bool(aside) and runs.asked() > first
+    assert (status, err) == (0, "") and ("deferred" in out) == bool(aside) and runs.asked() > first
     runs.sound()
     for path in aside:
         path.unlink()
@@ -159,15 +160,12 @@ def test_a_model_that_answers_at_random_among_right_wrong_slow_and_dead(runs):
 
 
 @pytest.mark.real
-def test_the_same_over_two_hundred_real_sessions(runs, corpus, run_script):
+def test_the_same_over_two_hundred_sessions_nearly_all_of_them_real(runs, corpus, run_script):
     found = [arg for folder in ("claude", "codex") for arg in ("--sessions", corpus / folder)]
     run_script("extract-sessions.py", *found, check=False, timeout=300)
-    heads = sorted(wl.Wiki(runs.home.wiki).conversations(), key=lambda c: c.path)
-    for head in heads[REAL:]:
-        for path in runs.home.wiki.glob(f"{head.path.removesuffix('.md')}*"):
-            path.unlink()
-    runs.before = runs.transcripts()
-    through_the_night(runs, min(REAL, len(heads)))
+    mined = len(wl.Wiki(runs.home.wiki).conversations())
+    runs.make(max(0, REAL - mined))      # a session and its forks are one family; what they do not share is what is left
+    through_the_night(runs, max(REAL, mined))
 
 
 def test_two_runs_at_once_the_second_leaves_with_75(runs):

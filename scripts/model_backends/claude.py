@@ -14,7 +14,7 @@ from wiki_disk import cache_dir, config
 from wiki_text import ToolError, one_line
 from wiki_tools import QUESTION_VARIABLE, NotStarted, installed, run_tool
 
-from model_backends import CUT, NOT_MADE, Reply, timeout_seconds
+from model_backends import CUT, NOT_MADE, Reply, TooLong, timeout_seconds
 
 NAME = "claude"
 MODELS = {"small": "haiku", "large": "sonnet"}      # wiki.yaml: models: {small: ..., large: ...}
@@ -30,6 +30,7 @@ SCHEMA_TOOL = "StructuredOutput"    # what the CLI calls the tool that a schema 
 # No further call could do better today: the plan's limit is reached, or nobody has logged in.
 STOPPING = re.compile(r"not logged in|please run /login|\(429\)|usage limit|hit your (?:\w+ )?limit", re.I)
 TOO_MUCH = re.compile(r"exceeded the \d+ output token maximum")
+TOO_LONG = re.compile(r"prompt is too long|input is too long|exceed context limit", re.I)
 
 
 def model(size: str) -> str:
@@ -108,7 +109,7 @@ def last_word(stdout: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]
 
 
 def understood(said: dict[str, Any], messages: list[dict[str, Any]], rc: int, session: str) -> Reply:
-    """The CLI's own object as a Reply."""
+    """The CLI's own object as a Reply; TooLong where the prompt does not fit."""
     text, status, failed = str(said.get("result") or ""), said.get("api_error_status"), bool(said.get("is_error") or rc)
     usage, usd = _counts(said.get("usage")), said.get("total_cost_usd")
     known = isinstance(usd, (int, float)) and not isinstance(usd, bool) and math.isfinite(usd) and usd >= 0
@@ -116,6 +117,9 @@ def understood(said: dict[str, Any], messages: list[dict[str, Any]], rc: int, se
                   session=str(said.get("session_id") or session))
     if failed and str(said.get("subtype") or "").startswith("error_max_structured_output"):
         return unfit(reply, messages)
+    if failed and TOO_LONG.search(text):
+        numbers = sorted(int(n) for n in re.findall(r"\d{4,}", text))
+        raise TooLong(f"claude: {one_line(text, 200)}", *((numbers[-1], numbers[0]) if len(numbers) == 2 else ()))
     if failed and TOO_MUCH.search(text):
         return replace(reply, value=None, text="", outcome=CUT)
     if failed:
