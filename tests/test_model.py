@@ -456,7 +456,7 @@ def processes(home) -> list[str]:
 def test_a_claude_that_hangs_or_dies_costs_this_call_alone_and_is_gone(home, fake_bin, body):
     """M16: within the timeout, no process left behind."""
     home.wiki.mkdir()
-    (home.wiki / "wiki.yaml").write_text("models: {timeout: 1}\n")
+    (home.wiki / "wiki.yaml").write_text("models: {timeout: 0.4}\n")
     fake_bin("claude", f"#!/bin/sh\ncat > /dev/null\n{body}\n")
     began = time.monotonic()
     for _ in range(2):      # the run goes on

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import wikis
-from conftest import SCRIPTS, Home
+from conftest import SCRIPTS, Home, share
 
 MADE_UP = 40
 REAL = 200
@@ -178,7 +178,7 @@ def test_two_runs_at_once_the_second_leaves_with_75(runs):
     assert first.returncode == 0 and runs.summarised() == runs.asked() == 2
 
 
-@pytest.mark.parametrize("k", [0, 1, 4, 7])
+@pytest.mark.parametrize("k", share([0, 1, 4, 7], plain=2))
 def test_killed_after_k_of_n_summaries_the_next_run_makes_exactly_the_others(runs, k):
     """M18: the one that was being asked was not paid for."""
     process = runs.make(8).start(mode=f"kill {k}")
@@ -189,7 +189,7 @@ def test_killed_after_k_of_n_summaries_the_next_run_makes_exactly_the_others(run
     assert len(runs.ledger()) == 8
 
 
-@pytest.mark.parametrize("k", [2, 6, 9])
+@pytest.mark.parametrize("k", share([2, 6, 9], plain=1))
 def test_killed_with_four_calls_under_way_what_was_paid_for_is_not_asked_again(runs, k):
     """M18"""
     process = runs.make(12).start("--jobs", "4", mode=f"kill {k}")
@@ -201,11 +201,11 @@ def test_killed_with_four_calls_under_way_what_was_paid_for_is_not_asked_again(r
     assert runs.asked() - before == 12 - paid and runs.summarised() == 12 and len(runs.ledger()) == 12
 
 
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
-def test_killed_at_any_moment_what_was_paid_for_is_not_asked_again(runs, share):
+@pytest.mark.parametrize("part", share([0.2, 0.5, 0.8], plain=1))
+def test_killed_at_any_moment_what_was_paid_for_is_not_asked_again(runs, part):
     """M18"""
     process = runs.make(10).start("--jobs", "2")
-    while runs.asked() < 10 * share:
+    while runs.asked() < 10 * part:
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)
