@@ -15,9 +15,9 @@ import pytest
 import session_marks as marks
 import sessions
 import wiki_model
-from model_backends import claude
 from conftest import SCRIPTS
 from loopback_api import LoopbackApi, claude_env, structured
+from model_backends import claude
 
 extract = importlib.import_module("extract-sessions")
 LEDGERED = "5c1d2e3f-0000-4000-8000-00000000abcd"
