@@ -243,3 +243,23 @@ def test_the_skill_says_what_an_agent_must_know():
     for word in ("context/questions", "WIKI_DIR", "answer:", "taken_up_by", ".refused.json", "in parts", "never an instruction",
                  "summarize-conversations.py --backend agent", "failed/"):
         assert word in text
+
+
+def test_a_conversation_too_long_for_one_question_is_asked_about_part_by_part(home, run, folder):
+    """M15: along message boundaries, each part with the summary of those before it, joined at the end; every answer is kept."""
+    talk = [("user" if n % 2 else "assistant", f"Fact {n}: worker {n} leaks. " + f"filler{n} " * 5_000) for n in range(8)]
+    path = put(home, *talk)
+    texts = []
+    for _ in range(6):
+        run()
+        if not waiting(folder):
+            break
+        text = (folder / waiting(folder)[0]).read_text()
+        texts.append(text)
+        n = next(n for n in range(8) if f"Fact {n}: worker {n} leaks." in text)
+        reply(folder, answer(f"Fact {n}: worker {n} leaks.", n, summary=f"So far up to {n}."))
+    made = wl.Wiki().conversation(path)
+    assert len(texts) >= 3 and made.meta["summarized_by"] == "agent" and len(made.bullets) == 1
+    assert "part 1 of" in texts[0] and "So far up to 0." in texts[1]
+    assert texts[-1].split("---")[1].strip().startswith("kind: join") and "- fact: Fact 0: worker 0 leaks. [#" in texts[-1]
+    assert all(len(t) < 320_000 for t in texts)
