@@ -383,7 +383,7 @@ def ask_for_picture(wiki: wl.Wiki, conversations: list[wl.Conversation], concern
         wl.warn(picture.PATH, str(error))
         return
     if isinstance(block, wl.Deferred):
-        wl.say(f"deferred: the larger picture: {block.reason}")
+        wl.say(f"deferred: the larger picture: {re.sub(rf'^{re.escape(picture.PATH)}(?:#[0-9]+)?: ', '', block.reason)}")
         return
     if concerns:
         back_up(concerns)

@@ -23,6 +23,7 @@ cat "$HOME/reply"
 def talks(home) -> None:
     wikis.talk(home.wiki, "2026-04-10", ["uploads"], discovery=[LEAK])
     wikis.talk(home.wiki, "2026-04-12", ["mail"], discovery=[AGAIN], preference=[RULE])
+    wikis.talk(home.wiki, "2026-04-13", ["css"], fact=["The page has a margin of 1em below closed details."])
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_a_change_is_asked_about_and_the_file_as_it_was_is_kept(home, talks, com
     assert POINT in concerns(home)      # the old one stands until there is another
     before = concerns(home)
     new = "The api project decided to use NATS for every queue, and its workers leak a file handle for every failed upload."
-    compress(picture_of(new, (1, 3)))
+    compress(picture_of(new, (1, 4)))
     text = concerns(home)
     assert new in text and POINT not in text and len(picture.blocks(text)) == 1
     assert text.startswith("# Mine\n\n- The certificate expires in May.") and text.endswith("And a last line.\n")
@@ -107,7 +108,7 @@ def test_a_budget_that_is_spent_defers_it_and_an_estimate_writes_nothing(home, t
 
 
 @pytest.mark.parametrize("wrong", [
-    picture_of(sessions=(1, 9)), picture_of("Workers of the api project leak 40 file handles."),
+    picture_of(sessions=(1, 9)), picture_of(LEAK, (1, 3)), picture_of("Workers of the api project leak 40 file handles."),
     picture_of("Everything about the weather in Paris is pleasant."), {"themes": "none"}])
 def test_what_its_sessions_do_not_say_is_asked_again_and_set_aside(home, talks, compress, wrong):
     """B3: each sentence is traced to the sessions it names."""

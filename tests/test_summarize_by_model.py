@@ -185,3 +185,11 @@ def test_a_bullet_must_stand_in_what_it_cites(text, missing):
     """B3: half of the content words, and every number, path, flag and name letter by letter."""
     from summaries.asking import unsupported
     assert unsupported(text, [wl.Message("a" * 8, "assistant", "", CAUSE)], "billing") == missing
+
+
+def test_every_message_that_is_cited_says_something_of_it():
+    """B3: a citation that has nothing to do with the bullet is no evidence beside one that has."""
+    from summaries.asking import unsupported
+    said = wl.Message("a" * 8, "assistant", "", CAUSE)
+    assert unsupported(CAUSE, [said, wl.Message("b" * 8, "user", "", "Thanks, ship it.")]) == "any of its words in #bbbbbbbb"
+    assert unsupported(CAUSE, [said, wl.Message("b" * 8, "user", "", "Why is the export empty?")]) == ""

@@ -279,7 +279,7 @@ def supported(value: dict[str, Any], messages: Mapping[str, wl.Message], given: 
 
 def unsupported(text: str, cited: Sequence[wl.Message], given: str = "") -> str:
     """What a bullet says that the messages it cites do not: '' when half of its content words and every number, path and
-    identifier stand in them."""
+    identifier stand in them, and each of them has a word of it."""
     said = " ".join([given, given.replace("-", " "), *(" ".join((m.text, *m.tools)) for m in cited)]).lower()
     plain = " ".join(said.replace("`", "").split())
     for match in _EXACT.finditer(text):
@@ -288,7 +288,10 @@ def unsupported(text: str, cited: Sequence[wl.Message], given: str = "") -> str:
             return match[0]
     words = wl.content_words(text)
     known = set(wl.content_words(said))
-    return "" if sum(w in known for w in words) * 2 >= len(words) else "half of its words"
+    if sum(w in known for w in words) * 2 < len(words):
+        return "half of its words"
+    silent = [m.id for m in cited if words and not set(words) & set(wl.content_words(" ".join((m.text, *m.tools))))]
+    return f"any of its words in #{wl.short(silent[0])}" if silent else ""
 
 
 def _stands(token: str, said: str) -> bool:

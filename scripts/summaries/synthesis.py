@@ -21,6 +21,7 @@ from summaries.picture import CLOSE, OPEN, PATH, inputs_digest, without
 KIND = "compress"
 PART_CHARACTERS = 160_000     # of one question; what is more is asked about in turn, each time with the picture so far
 LEAST_CHARACTERS = 4_000      # a part smaller than this shows nothing larger
+WORDS_SHARED = 3              # content words that each session must have in common with a sentence that names it
 MOST_OPEN = 20_000            # characters of what is open
 SCHEMA: dict[str, Any] = {
     "type": "object", "additionalProperties": False, "required": ["themes"], "properties": {
@@ -133,6 +134,11 @@ def wrong(point: Mapping[str, Any], numbered: Mapping[int, wl.Conversation]) -> 
     if unknown := [n for n in point["sessions"] if n not in numbered]:
         return f"there is no session s{unknown[0]}"
     said = [wl.Message(f"{n:08}", "user", "", memories(n, numbered[n])) for n in point["sessions"]]
+    words = set(wl.content_words(point["text"]))
+    for n, message in zip(point["sessions"], said, strict=True):
+        own = words - set(wl.content_words(numbered[n].wing.replace("-", " ")))
+        if len(own & set(wl.content_words(message.text))) < min(WORDS_SHARED, len(own)):
+            return f"session s{n} says nothing of {wl.one_line(point['text'], 80)!r}"
     missing = unsupported(point["text"], said)
     return f"the sessions named for {wl.one_line(point['text'], 80)!r} do not say {missing}" if missing else ""
 
