@@ -4,7 +4,7 @@
 # Makes the environment (.venv, with what the tests need), then runs ruff, shellcheck and the tests, all three even
 # when one fails. Exit status 0 when all pass, else 1.
 #
-#   --real   also the tests marked `real`, which install heavy real parts (the claude CLI) into
+#   --real   also the tests marked `real`, which install heavy real parts (the claude CLI, llama-server) into
 #            $XDG_CACHE_HOME/memex-tests and skip, saying so, where that is not possible
 #
 # Everything else goes to pytest: a test file, -k EXPRESSION, -x, -n 0. The tests get a scratch HOME and nothing of the
@@ -32,7 +32,8 @@ python=$(python3 scripts/wiki_env.py --dev) || exit 1
 bin=$(dirname "$python")
 
 scratch=$(mktemp -d) || exit 1
-trap 'rm -rf "$scratch"' EXIT
+building=
+trap 'kill $building 2>/dev/null; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 mkdir -p "$scratch/home"
 
@@ -61,6 +62,12 @@ shell_files=()
 for file in scripts/*.sh scripts/hooks/* .ci/run; do
   if [ -f "$file" ]; then shell_files+=("$file"); fi
 done
+
+# The real llama-server takes minutes to build: the tests that need it wait for what was begun here.
+if [ "${selected[1]}" != "not real" ] && [ ${#chosen[@]} -eq 0 ]; then
+  in_scratch nice -n 10 "$python" tests/llama_real.py </dev/null >/dev/null 2>&1 &
+  building=$!
+fi
 
 check ruff "$bin/ruff" check --no-cache --quiet --output-format concise .
 check shellcheck "$bin/shellcheck" "${shell_files[@]}"

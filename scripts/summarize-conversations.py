@@ -327,8 +327,11 @@ def write(wiki: wl.Wiki, done: dict[str, Summary], due: list[Due], heads: list[w
 
 def chosen_backend(args: argparse.Namespace, seams: dict) -> str:
     """Who is asked: the command line over wiki.yaml over a llama-server that answers over nobody."""
-    named = "claude" if args.claude else args.backend or seams["BACKEND"]
-    return named or ("extractive" if wl.backend_module("llama-server").unready() else "llama-server")
+    if named := "claude" if args.claude else args.backend or seams["BACKEND"]:
+        return named
+    if (server := wl.backend_module("llama-server")).unready() and server.named_url():
+        wl.note(f"{server.unready()}; until it answers, the sessions' own sentences are taken")
+    return "extractive" if server.unready() else "llama-server"
 
 
 def options() -> argparse.Namespace:

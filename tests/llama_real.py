@@ -3,14 +3,15 @@
 
     with llama_real.running(folder, "-c", "8192", "-np", "2") as url: ...
 
-By hand: `llama_real.py FOLDER` builds it there (7 minutes on two idle cores). What the model says is nonsense; its shape, its
-limits and its errors are real.
+By hand: `llama_real.py` builds it in the tests' cache (about four minutes on two cores). What the model says is nonsense; its
+shape, its limits and its errors are real.
 """
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -55,13 +56,18 @@ def install(folder: Path, environ: Mapping[str, str]) -> None:
 
 
 def _run(argv: list, environ: Mapping[str, str], seconds: float) -> None:
+    """One step of the building, in a process group of its own that ends with it."""
+    step = subprocess.Popen(list(map(str, argv)), env={"PATH": os.environ["PATH"], **environ}, text=True, errors="replace",
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     try:
-        done = subprocess.run(list(map(str, argv)), env={"PATH": os.environ["PATH"], **environ}, text=True, timeout=seconds,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        said, _ = step.communicate(timeout=seconds)
     except subprocess.TimeoutExpired as error:
         raise NotBuilt(f"{argv[0]} took longer than {seconds:g} s") from error
-    if done.returncode != 0:
-        raise NotBuilt(f"{' '.join(map(str, argv[:4]))} failed: {done.stdout.strip()[-300:]}")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(step.pid, signal.SIGKILL)
+    if step.returncode != 0:
+        raise NotBuilt(f"{' '.join(map(str, argv[:4]))} failed: {said.strip()[-300:]}")
 
 
 @contextlib.contextmanager
@@ -96,9 +102,11 @@ def _ready(url: str) -> bool:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    target.mkdir(parents=True, exist_ok=True)
+    from conftest import BASE, INSTALLERS, TEST_CACHE, made_once
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))      # and so the compilers end, too
     try:
-        install(target, {name: os.environ[name] for name in os.environ if name.startswith(("HOME", "PIP_", "SSL_", "HTTP", "http"))})
+        made_once(TEST_CACHE / NAME, lambda folder: install(folder, {**INSTALLERS, "HOME": str(folder)}))
     except NotBuilt as why:
-        sys.exit(f"{sys.argv[0]}: {why}")
+        sys.exit(f"llama_real.py: {why}")
+    finally:
+        shutil.rmtree(BASE, ignore_errors=True)

@@ -16,16 +16,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from wiki_disk import config
 from wiki_text import one_line
 
-from model_backends import Reply, TooLong
-
-if TYPE_CHECKING:
-    from http.client import HTTPConnection
+from model_backends import CUT, NOT_MADE, Reply, TooLong, timeout_seconds
 
 NAME = "llama-server"
 LOCAL = "http://127.0.0.1:8080"
@@ -36,7 +33,7 @@ CONNECT_SECONDS = 0.3            # to a place that nobody named
 ANSWER_TOKENS = 2_048            # that an answer may have; the rest of the context is the prompt's
 ANSWER_SHARE = 3                 # and no more of a small context than one in so many
 REPLY_BYTES = 16_000_000         # no answer is longer
-MOST_REPEATS = 400               # of what a grammar counts: llama.cpp refuses long strings and lists of them
+MOST_REPEATS = 2_000             # of what a grammar counts: of more of them many a llama.cpp makes an error
 TOO_LONG = re.compile(r"exceed_context_size|maximum context length|exceeds? (?:the )?(?:available )?context", re.I)
 NOT_NOW = (401, 403, 404, 405, 429, 501, 502, 503)      # as it was asked now, so it would be asked for every other question
 
@@ -45,8 +42,9 @@ NOT_NOW = (401, 403, 404, 405, 429, 501, 502, 503)      # as it was asked now, s
 
 def named_url() -> str:
     """The server that LLAMA_SERVER_URL names, as a base of paths; '' for none. With or without a scheme, and '/v1' at the end."""
-    named = (os.environ.get("LLAMA_SERVER_URL") or "").strip().rstrip("/").removesuffix("/v1").rstrip("/")
-    return named if not named or "://" in named else f"http://{named}"
+    named = (os.environ.get("LLAMA_SERVER_URL") or "").strip()
+    scheme, _, rest = named.rpartition("://")
+    return f"{scheme or 'http'}://{rest.rstrip('/').removesuffix('/v1').rstrip('/')}" if named else ""
 
 
 def base_url() -> str:
@@ -160,13 +158,13 @@ def forms(question: Any) -> list[dict[str, Any]]:
 
 
 def countable(schema: Any) -> Any:
-    """A schema without the lengths that a grammar cannot count to; what comes back is checked against the whole one anyway."""
+    """A schema whose lengths a grammar can count to; what comes back fits the whole one, too."""
     if isinstance(schema, list):
         return [countable(s) for s in schema]
     if not isinstance(schema, dict):
         return schema
-    return {k: countable(v) for k, v in schema.items()
-            if not (k in ("maxLength", "maxItems", "minLength", "minItems") and isinstance(v, int) and v > MOST_REPEATS)}
+    return {k: min(v, MOST_REPEATS) if k in ("maxLength", "maxItems") and isinstance(v, int) else countable(v)
+            for k, v in schema.items()}
 
 
 def call(question: Any, prompt: str) -> Reply:
@@ -178,11 +176,14 @@ def call(question: Any, prompt: str) -> Reply:
             continue
         body = {"messages": [{"role": "system", "content": question.system}, {"role": "user", "content": prompt}],
                 "response_format": form, "max_tokens": answer_tokens(), "temperature": 0.2}
+        seconds = timeout_seconds(TIMEOUT_SECONDS)
         try:
-            status, text = _request(place, "POST", "/v1/chat/completions", body, TIMEOUT_SECONDS)
+            status, text = _request(place, "POST", "/v1/chat/completions", body, seconds)
+        except ConnectionRefusedError:
+            return Reply(outcome=NOT_MADE, failed=f"the llama-server at {_shown(place)} is gone", stop=True)
         except (OSError, ValueError) as error:
-            return Reply(outcome="timeout" if isinstance(error, TimeoutError) else "failed",
-                         failed=f"{NAME}: {_reason(error, TIMEOUT_SECONDS)}", stop=isinstance(error, ConnectionRefusedError))
+            outcome = "timeout" if isinstance(error, TimeoutError) else "failed"
+            return Reply(outcome=outcome, failed=f"{NAME}: {_reason(error, seconds)}")
         if status == 200:
             _forms[place] = number
             return understood(text)
@@ -213,7 +214,7 @@ def understood(text: str) -> Reply:
     choice, usage = _object(choices[0]), _object(said.get("usage"))
     content = _object(choice.get("message")).get("content")
     return Reply(None, content if isinstance(content, str) else "", _number(usage.get("prompt_tokens")),
-                 _number(usage.get("completion_tokens")), outcome="cut" if choice.get("finish_reason") == "length" else "answered")
+                 _number(usage.get("completion_tokens")), outcome=CUT if choice.get("finish_reason") == "length" else "answered")
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -237,7 +238,7 @@ def _error(text: str) -> str:
 
 # ---------------------------------------------------------------- HTTP
 
-_under_way: set[Any] = set()      # connections that somebody waits for
+_under_way: set[socket.socket] = set()      # of calls that somebody waits for
 
 
 _closed: list[bool] = []          # while it holds anything, nothing more is asked
@@ -247,8 +248,8 @@ _closed: list[bool] = []          # while it holds anything, nothing more is ask
 def stopping() -> Iterator[None]:
     """End the calls of other threads: whoever waits for them sees them fail; nothing is asked until this is left."""
     _closed.append(True)
-    for connection in list(_under_way):
-        _cut(connection)
+    for sock in list(_under_way):
+        _cut(sock)
     try:
         yield
     finally:
@@ -262,8 +263,9 @@ def _request(place: str, method: str, path: str, body: dict[str, Any] | None, se
     url = _split(place)
     kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
     connection = kind(url.hostname or "", url.port, timeout=seconds)
-    with _deadline(connection, seconds):
-        try:
+    try:
+        connection.connect()
+        with _deadline(connection.sock, seconds):
             data = json.dumps(body).encode() if body is not None else None
             connection.request(method, url.path.rstrip("/") + path, data,
                                {"Content-Type": "application/json", "Connection": "close"})
@@ -272,41 +274,42 @@ def _request(place: str, method: str, path: str, body: dict[str, Any] | None, se
             if response.length:
                 raise ConnectionError("it broke off in the middle of its answer")
             return response.status, text.decode("utf-8", "replace")
-        except HTTPException as error:
-            raise ConnectionError(f"it broke off: {one_line(str(error), 100) or type(error).__name__}") from error
+    except HTTPException as error:
+        raise ConnectionError(f"it broke off: {one_line(str(error), 100) or type(error).__name__}") from error
+    finally:
+        connection.close()
 
 
 @contextmanager
-def _deadline(connection: HTTPConnection, seconds: float) -> Iterator[None]:
+def _deadline(sock: socket.socket, seconds: float) -> Iterator[None]:
     """Cut a connection when its time is up: a socket's own timeout starts anew with every byte."""
     over = threading.Event()
 
     def end() -> None:
         over.set()
-        _cut(connection)
+        _cut(sock)
     timer = threading.Timer(seconds, end)
     timer.daemon = True
-    _under_way.add(connection)
+    _under_way.add(sock)
     timer.start()
     try:
         if _closed:
             raise ConnectionAbortedError("this run is being stopped")
         yield
-    except OSError as error:
+    except Exception as error:
         if over.is_set():
             raise TimeoutError from error
         raise
     finally:
         timer.cancel()
-        _under_way.discard(connection)
-        connection.close()
+        _under_way.discard(sock)
     if over.is_set():
         raise TimeoutError
 
 
-def _cut(connection: HTTPConnection) -> None:
-    with suppress(OSError, AttributeError):
-        connection.sock.shutdown(socket.SHUT_RDWR)
+def _cut(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _split(place: str) -> SplitResult:
