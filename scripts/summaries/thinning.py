@@ -37,6 +37,8 @@ _SPLIT = re.compile(r"&&|\|\||[;\n]")
 _QUOTED = re.compile(r"'[^']*'?|\"(?:[^\"\\]|\\.)*\"?|\$\([^()]*\)")
 _ASSIGNED = re.compile(r"^(?:(?:env|sudo|time|command|timeout\s+\S+)\s+|[A-Za-z_]\w*=\S*\s*)+")
 _FAILED = re.compile(r"\s*(?:exit code -?[1-9]|error\b|traceback|fatal:|<tool_use_error>|panic:)", re.I)
+_FAILURE = re.compile(      # at the beginning of any of its lines: what failed in a pipe ends well
+    r"\s*(?:--- FAIL|FAIL(?:ED|URES?)?\b|E  +\S|error(?:\[\w+\])?:|\S+: (?:fatal )?error:|npm ERR!|panic:|thread '.*' panicked)")
 _TROUBLE = re.compile(
     r"(?<![\w-])(?:errors?|fail(?:ed|ure|ures|s)?|fatal|panic(?:ked)?|\w*(?:Error|Exception)|traceback|warnings?|denied|refused|rejected|"
     r"not found|no such|cannot|can't|unable|undefined|assert\w*|conflict|timed? ?out|expected|mismatch)(?![\w-])", re.I)
@@ -94,8 +96,8 @@ def _thin_block(head: str, output: str, name: str, argument: str, seen: set[str]
     lines = output.split("\n")
     fence, body, end = lines[0], [line.rstrip() for line in lines[1:-1] if line.strip()], lines[-1]
     if name in REPORTS:
-        kept = _middle_out("\n".join(body), REPORT_CHARACTERS).split("\n")
-    elif _failed(body):
+        return "\n".join([head, fence, _middle_out("\n".join(body), REPORT_CHARACTERS), end])
+    if _failed(body):
         kept = _ends(body, FAILED_HEAD, FAILED_TAIL, TROUBLE_LINES)
     elif looks == "shows":
         return f"{head}\n  … {len(body)} lines" if len(body) > 1 else "\n".join([head, fence, *map(_short, body), end])
@@ -107,7 +109,7 @@ def _thin_block(head: str, output: str, name: str, argument: str, seen: set[str]
 
 
 def _failed(body: Sequence[str]) -> bool:
-    return bool(body) and _FAILED.match(body[0]) is not None
+    return bool(body) and _FAILED.match(body[0]) is not None or any(map(_FAILURE.match, body))
 
 
 def _ends(body: Sequence[str], first: int, last: int, trouble: int) -> list[str]:
