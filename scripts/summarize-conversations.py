@@ -329,7 +329,7 @@ def chosen_backend(args: argparse.Namespace, seams: dict) -> str:
     """Who is asked: the command line over wiki.yaml over a llama-server that answers over nobody."""
     if named := "claude" if args.claude else args.backend or seams["BACKEND"]:
         return named
-    from model_backends import llama_server as server      # not through the door, which a quiet night need not open
+    from model_backends import llama_server as server  # not through the door, which a quiet night need not open
     if server.unready() and server.named_url():
         wl.note(f"{server.unready()}; until it answers, the sessions' own sentences are taken")
     return "extractive" if server.unready() else "llama-server"
