@@ -90,7 +90,7 @@ def told(conversation: wl.Conversation, transcript: wl.Transcript, known: Known,
     (0: what the backend can take). ModelError when one of its answers could not be used: half a summary is none."""
     size = "large" if len(transcript.said) > long_threshold else "small"
     most = most or piece_characters(backend, prompts)
-    return _asked(_About(conversation, {wl.short(m.id): m for m in transcript.all_said}, known, backend, prompts, size),
+    return _asked(_About(conversation, _by_id(transcript), known, backend, prompts, size),
                   thinned(transcript), most)
 
 
@@ -246,6 +246,11 @@ _EXACT = re.compile(
     r"|(?:[A-Z][a-z]+){3,}|\w+\(\)|[A-Za-z]\w*(?:\.[A-Za-z]\w+)+)|(?<![\w.,])(\d+(?:[.,]\d+)*)(?!\w)")
 _PLAIN_SLASH = re.compile(r"[A-Za-z]+(?:/[A-Za-z]+)")      # 'and/or', 'read/write': words, not a path, if both are said
 TROUBLES_TOLD = 6             # of an answer, so that one repair can mend them all
+
+
+def _by_id(transcript: wl.Transcript) -> dict[str, wl.Message]:
+    """{short id: message}; of one that stands in the main line and with a subagent, too, the main line's."""
+    return {wl.short(m.id): m for m in reversed(transcript.all_said)}
 
 
 def ids(cites: Sequence[str]) -> list[str]:
